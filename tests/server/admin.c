@@ -5,7 +5,8 @@
  *   GET    /_kcl/fault   rules not used up
  *   POST   /_kcl/fault   one rule (see faults.h), or {"rules":[...]}
  *   DELETE /_kcl/fault   forgets all rules
- *   POST   /_kcl/clock   {"advance_ms":N} moves the server's clock */
+ *   POST   /_kcl/clock   {"advance_ms":N,"frozen":true} moves the server's clock, stops it or
+ *                        lets it run; both members may be left out */
 #include "server.h"
 
 #include "util.h"
@@ -20,7 +21,8 @@ static void add_faults(struct server *s, const struct request *r, struct answer 
     if (rules == NULL) {
         wrong = faults_add(&s->faults, r->json);
     } else {
-        cJSON_ArrayForEach(rule, rules) {
+        cJSON_ArrayForEach(rule, rules)
+        {
             if (wrong == NULL)
                 wrong = faults_add(&s->faults, rule);
         }
@@ -33,12 +35,15 @@ static void add_faults(struct server *s, const struct request *r, struct answer 
 
 static void move_clock(struct request *r, struct answer *a)
 {
-    const cJSON *advance = cJSON_GetObjectItemCaseSensitive(r->json, "advance_ms");
-    if (!cJSON_IsNumber(advance)) {
-        answer_error(a, "InvalidClock", "advance_ms must be a number");
+    const cJSON *advance = json_member(r->json, "advance_ms"), *frozen = json_member(r->json, "frozen");
+    if ((advance != NULL && !cJSON_IsNumber(advance)) || (frozen != NULL && !cJSON_IsBool(frozen))) {
+        answer_error(a, "InvalidClock", "advance_ms must be a number, frozen true or false");
         return;
     }
-    clock_advance((int64_t)advance->valuedouble);
+    if (frozen != NULL)
+        clock_freeze(cJSON_IsTrue(frozen));
+    if (advance != NULL)
+        clock_advance((int64_t)advance->valuedouble);
     answer_add(a, "{\"now\":");
     answer_time(a, clock_now_ms());
     answer_add(a, "}");

@@ -14,10 +14,10 @@
 #include <string.h>
 #include <time.h>
 
-#define ALGORITHM "AWS4-HMAC-SHA256"
-#define SKEW_MS ((int64_t)15 * 60 * 1000)
+#define ALGORITHM  "AWS4-HMAC-SHA256"
+#define SKEW_MS    ((int64_t)15 * 60 * 1000)
 #define HASH_BYTES 32
-#define HASH_TEXT 65
+#define HASH_TEXT  65
 
 /* The parts of an Authorization header. */
 struct authorization {
@@ -38,8 +38,8 @@ static bool parse_authorization(const char *text, struct authorization *out)
     if (strncmp(text, ALGORITHM " ", strlen(ALGORITHM) + 1) != 0 || credential == NULL || headers == NULL ||
         signature == NULL)
         return false;
-    return sscanf(credential, "Credential=%128[^/,]/%8[0-9]/%64[^/,]/%32[^/,]/aws4_request%n", out->access_key,
-                  out->date, out->region, out->service, &used) == 4 &&
+    return sscanf(credential, "Credential=%128[^/,]/%8[0-9]/%64[^/,]/%32[^/,]/aws4_request%n",
+                  out->access_key, out->date, out->region, out->service, &used) == 4 &&
            used > 0 && sscanf(headers, "SignedHeaders=%1024[a-z0-9;_-]", out->headers) == 1 &&
            sscanf(signature, "Signature=%64[0-9a-f]", out->signature) == 1;
 }
@@ -52,7 +52,8 @@ static void sha256_hex(const void *data, size_t len, char out[HASH_TEXT])
     hex_print(digest, HASH_BYTES, out);
 }
 
-static void hmac(const unsigned char *key, size_t key_len, const char *text, unsigned char out[EVP_MAX_MD_SIZE])
+static void hmac(const unsigned char *key, size_t key_len, const char *text,
+                 unsigned char out[EVP_MAX_MD_SIZE])
 {
     HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text, strlen(text), out, NULL);
 }
@@ -112,8 +113,8 @@ static bool canonical_request(const struct request *r, const struct authorizatio
     return true;
 }
 
-static bool signature_right(const struct options *o, const struct request *r, const struct authorization *auth,
-                            const char *date)
+static bool signature_right(const struct options *o, const struct request *r,
+                            const struct authorization *auth, const char *date)
 {
     unsigned char key[EVP_MAX_MD_SIZE], next[EVP_MAX_MD_SIZE];
     char start[256], hash[HASH_TEXT], expected[HASH_TEXT], string_to_sign[512];
@@ -126,8 +127,8 @@ static bool signature_right(const struct options *o, const struct request *r, co
         evbuffer_free(canonical);
     if (!good)
         return false;
-    snprintf(string_to_sign, sizeof string_to_sign, ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n%s", date, auth->date,
-             auth->region, auth->service, hash);
+    snprintf(string_to_sign, sizeof string_to_sign, ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n%s", date,
+             auth->date, auth->region, auth->service, hash);
     snprintf(start, sizeof start, "AWS4%s", o->secret_key);
     hmac((const unsigned char *)start, strlen(start), steps[0], key);
     for (size_t i = 1; i < sizeof steps / sizeof steps[0]; i++) {
@@ -136,7 +137,8 @@ static bool signature_right(const struct options *o, const struct request *r, co
     }
     hmac(key, HASH_BYTES, string_to_sign, next);
     hex_print(next, HASH_BYTES, expected);
-    return strlen(auth->signature) == HASH_TEXT - 1 && CRYPTO_memcmp(expected, auth->signature, HASH_TEXT - 1) == 0;
+    return strlen(auth->signature) == HASH_TEXT - 1 &&
+           CRYPTO_memcmp(expected, auth->signature, HASH_TEXT - 1) == 0;
 }
 
 /* The host and every x-amz-* header that is sent must be signed. */
@@ -151,7 +153,8 @@ static const char *unsigned_header(const struct request *r, const struct authori
 }
 
 /* The date must be at most 15 minutes off and agree with the scope. */
-static bool date_right(const struct request *r, const struct authorization *auth, const char *date, struct answer *a)
+static bool date_right(const struct request *r, const struct authorization *auth, const char *date,
+                       struct answer *a)
 {
     struct tm tm = {0};
     char now_text[32];
@@ -167,13 +170,14 @@ static bool date_right(const struct request *r, const struct authorization *auth
     gmtime_r(&now, &now_tm);
     strftime(now_text, sizeof now_text, "%Y%m%dT%H%M%SZ", &now_tm);
     if (sent_ms < r->now_ms - SKEW_MS) {
-        answer_error(a, "InvalidSignatureException", "Signature expired: %s is now earlier than %s (%s - 15 min.)", date,
+        answer_error(a, "InvalidSignatureException",
+                     "Signature expired: %s is now earlier than %s (%s - 15 min.)", date,
                      "the oldest allowed date", now_text);
         return false;
     }
     if (sent_ms > r->now_ms + SKEW_MS) {
-        answer_error(a, "InvalidSignatureException", "Signature not yet current: %s is still later than %s + 15 min.",
-                     date, now_text);
+        answer_error(a, "InvalidSignatureException",
+                     "Signature not yet current: %s is still later than %s + 15 min.", date, now_text);
         return false;
     }
     return true;
@@ -185,30 +189,35 @@ static bool verify(const struct options *o, const struct request *r, const struc
     const char *date = request_header(r, "x-amz-date");
     const char *token = request_header(r, "x-amz-security-token");
     const char *loose = unsigned_header(r, auth);
-    bool token_right = o->session_token == NULL ? token == NULL : token != NULL && strcmp(token, o->session_token) == 0;
+    bool token_right =
+        o->session_token == NULL ? token == NULL : token != NULL && strcmp(token, o->session_token) == 0;
     if (date == NULL) {
-        answer_error(a, "IncompleteSignatureException", "Authorization header requires an 'X-Amz-Date' header");
+        answer_error(a, "IncompleteSignatureException",
+                     "Authorization header requires an 'X-Amz-Date' header");
         return false;
     }
     if (strcmp(auth->access_key, o->access_key) != 0 || !token_right) {
-        answer_error(a, "UnrecognizedClientException", "The security token included in the request is invalid.");
+        answer_error(a, "UnrecognizedClientException",
+                     "The security token included in the request is invalid.");
         return false;
     }
     if (!date_right(r, auth, date, a))
         return false;
     if (strcmp(auth->region, o->region) != 0 || strcmp(auth->service, "kinesis") != 0) {
-        answer_error(a, "InvalidSignatureException", "Credential should be scoped to region '%s' and service 'kinesis'",
-                     o->region);
+        answer_error(a, "InvalidSignatureException",
+                     "Credential should be scoped to region '%s' and service 'kinesis'", o->region);
         return false;
     }
     if (loose != NULL) {
-        answer_error(a, "InvalidSignatureException", "'%s' must be a 'SignedHeader' in the AWS Authorization", loose);
+        answer_error(a, "InvalidSignatureException", "'%s' must be a 'SignedHeader' in the AWS Authorization",
+                     loose);
         return false;
     }
     if (!signature_right(o, r, auth, date)) {
-        answer_error(a, "InvalidSignatureException",
-                     "The request signature we calculated does not match the signature you provided. Check your AWS "
-                     "Secret Access Key and signing method.");
+        answer_error(
+            a, "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. Check your AWS "
+            "Secret Access Key and signing method.");
         return false;
     }
     return true;
@@ -223,8 +232,9 @@ bool auth_check(const struct options *o, const struct request *r, struct answer 
         return false;
     }
     if (!parse_authorization(text, &auth)) {
-        answer_error(a, "IncompleteSignatureException",
-                     "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters.");
+        answer_error(
+            a, "IncompleteSignatureException",
+            "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters.");
         return false;
     }
     return o->access_key == NULL || verify(o, r, &auth, a);

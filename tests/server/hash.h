@@ -11,7 +11,7 @@
 
 __extension__ typedef unsigned __int128 hash_key;
 
-#define HASH_KEY_MAX (~(hash_key)0)
+#define HASH_KEY_MAX  (~(hash_key)0)
 #define HASH_KEY_TEXT 40 /* 39 digits and the NUL */
 
 /* The hash key of a partition key. */

@@ -32,9 +32,9 @@
 #include <time.h>
 
 /* PutRecords may carry 10 MiB, a third more in base64, and the JSON around it. */
-#define BODY_MAX ((size_t)16 * 1024 * 1024)
+#define BODY_MAX    ((size_t)16 * 1024 * 1024)
 #define HEADERS_MAX 64
-#define READ_MAX ((size_t)1024 * 1024)
+#define READ_MAX    ((size_t)1024 * 1024)
 
 enum conn_state { CONN_READING, CONN_WAITING, CONN_CLOSING };
 
@@ -381,8 +381,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     conn_free(c);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int from_len,
-                      void *arg)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
+                      int from_len, void *arg)
 {
     struct http *h = arg;
     struct conn *c = mem_zalloc(1, sizeof *c);
@@ -418,8 +418,9 @@ struct http *http_new(struct event_base *base, struct server *server, uint16_t p
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     h->base = base;
     h->server = server;
-    h->listener = evconnlistener_new_bind(base, on_accept, h, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
-                                          LEV_OPT_REUSEABLE, 512, (struct sockaddr *)&address, sizeof address);
+    h->listener = evconnlistener_new_bind(base, on_accept, h,
+                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
+                                          512, (struct sockaddr *)&address, sizeof address);
     if (h->listener == NULL ||
         getsockname(evconnlistener_get_fd(h->listener), (struct sockaddr *)&address, &len) != 0) {
         http_free(h);

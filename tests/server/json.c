@@ -109,7 +109,8 @@ bool json_check_types(const cJSON *object, const struct field *fields, struct an
             return false;
         if (f->type != FIELD_LIST || f->members == NULL)
             continue;
-        cJSON_ArrayForEach(element, item) {
+        cJSON_ArrayForEach(element, item)
+        {
             if (!cJSON_IsObject(element)) {
                 answer_error(a, "SerializationException", "%s holds something that is no structure", f->name);
                 return false;
@@ -126,9 +127,10 @@ static bool violated(struct answer *a, const char *value, const char *path, cons
     char number[32] = "";
     if (bound >= 0)
         snprintf(number, sizeof number, " %lld", (long long)bound);
-    answer_error(a, "ValidationException",
-                 "1 validation error detected: Value %s at '%s' failed to satisfy constraint: Member must %s%s", value,
-                 path, rule, number);
+    answer_error(
+        a, "ValidationException",
+        "1 validation error detected: Value %s at '%s' failed to satisfy constraint: Member must %s%s", value,
+        path, rule, number);
     return false;
 }
 
@@ -154,19 +156,23 @@ static bool text_fits(const cJSON *item, const struct field *f, const char *path
     return true;
 }
 
-static bool size_fits(int64_t value, const char *shown, const struct field *f, const char *path, struct answer *a)
+static bool size_fits(int64_t value, const char *shown, const struct field *f, const char *path,
+                      struct answer *a)
 {
     bool number = f->type == FIELD_INTEGER;
     if (value < f->min)
-        return violated(a, shown, path,
-                        number ? "have value greater than or equal to" : "have length greater than or equal to", f->min);
+        return violated(
+            a, shown, path,
+            number ? "have value greater than or equal to" : "have length greater than or equal to", f->min);
     if (f->max > 0 && value > f->max)
         return violated(a, shown, path,
-                        number ? "have value less than or equal to" : "have length less than or equal to", f->max);
+                        number ? "have value less than or equal to" : "have length less than or equal to",
+                        f->max);
     return true;
 }
 
-static bool check_values(const cJSON *object, const struct field *fields, const char *prefix, struct answer *a);
+static bool check_values(const cJSON *object, const struct field *fields, const char *prefix,
+                         struct answer *a);
 
 static bool value_fits(const cJSON *item, const struct field *f, const char *path, struct answer *a)
 {
@@ -181,7 +187,8 @@ static bool value_fits(const cJSON *item, const struct field *f, const char *pat
         snprintf(shown, sizeof shown, "'%lld'", (long long)item->valuedouble);
         return size_fits((int64_t)item->valuedouble, shown, f, path, a);
     case FIELD_BLOB:
-        return size_fits(base64_decoded_size(item->valuestring, strlen(item->valuestring)), "a blob", f, path, a);
+        return size_fits(base64_decoded_size(item->valuestring, strlen(item->valuestring)), "a blob", f, path,
+                         a);
     case FIELD_TIMESTAMP:
         return true;
     case FIELD_OBJECT:
@@ -192,7 +199,8 @@ static bool value_fits(const cJSON *item, const struct field *f, const char *pat
             return false;
         if (f->members == NULL)
             return true;
-        cJSON_ArrayForEach(element, item) {
+        cJSON_ArrayForEach(element, item)
+        {
             snprintf(nested, sizeof nested, "%s.%d.member.", path, ++position);
             if (!check_values(element, f->members, nested, a))
                 return false;
@@ -202,7 +210,8 @@ static bool value_fits(const cJSON *item, const struct field *f, const char *pat
     return true;
 }
 
-static bool check_values(const cJSON *object, const struct field *fields, const char *prefix, struct answer *a)
+static bool check_values(const cJSON *object, const struct field *fields, const char *prefix,
+                         struct answer *a)
 {
     for (const struct field *f = fields; f->name != NULL; f++) {
         char path[256];

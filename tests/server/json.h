@@ -21,7 +21,10 @@ struct field {
     const struct field *members; /* of an object, or of each object in a list */
 };
 
-#define FIELDS_END {0}
+#define FIELDS_END                                                                                           \
+    {                                                                                                        \
+        0                                                                                                    \
+    }
 
 /* Parses a body, which must have a NUL behind its len bytes; NULL when it is no single
  * JSON object. The caller deletes the result. */

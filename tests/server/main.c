@@ -28,7 +28,8 @@ static void option_table(struct options *o, struct option_row rows[OPTION_ROWS])
         {"--port", "N", &o->port, NULL, 0, 65535, "port on 127.0.0.1; 0 takes any free one (default 4568)"},
         {"--streams", "NAME:SHARDS,...", NULL, &o->streams, 0, 0, "streams that are there from the start"},
         {"--create-ms", "MS", &o->create_ms, NULL, 0, 3600000, "time a new stream is CREATING (default 500)"},
-        {"--update-ms", "MS", &o->update_ms, NULL, 0, 3600000, "time a split, merge or scaling takes (default 500)"},
+        {"--update-ms", "MS", &o->update_ms, NULL, 0, 3600000,
+         "time a split, merge or scaling takes (default 500)"},
         {"--delete-ms", "MS", &o->delete_ms, NULL, 0, 3600000, "time a stream is DELETING (default 500)"},
         {"--access-key", "ID", NULL, &o->access_key, 0, 0, "verify signatures: the only known access key"},
         {"--secret", "KEY", NULL, &o->secret_key, 0, 0, "its secret"},
@@ -36,14 +37,19 @@ static void option_table(struct options *o, struct option_row rows[OPTION_ROWS])
         {"--region", "NAME", NULL, &o->region, 0, 0, "region in ARNs, and of signatures (default us-east-1)"},
         {"--log", "FILE", NULL, &o->log, 0, 0, "append one JSON line per request"},
         {"--no-limits", NULL, &o->no_limits, NULL, 0, 0, "no rate limits"},
-        {"--read-tps", "N", &o->read_tps, NULL, 1, 100000, "GetRecords calls per shard and second (default 5)"},
+        {"--read-tps", "N", &o->read_tps, NULL, 1, 100000,
+         "GetRecords calls per shard and second (default 5)"},
         {"--iterator-tps", "N", &o->iterator_tps, NULL, 1, 100000, "GetShardIterator calls (default 5)"},
-        {"--read-bytes", "N", &o->read_bytes, NULL, 1, INT32_MAX, "bytes read per shard and second (default 2 MiB)"},
+        {"--read-bytes", "N", &o->read_bytes, NULL, 1, INT32_MAX,
+         "bytes read per shard and second (default 2 MiB)"},
         {"--write-records", "N", &o->write_records, NULL, 1, INT32_MAX, "records written (default 1000)"},
         {"--write-bytes", "N", &o->write_bytes, NULL, 1, INT32_MAX, "bytes written (default 1 MiB)"},
-        {"--shard-limit", "N", &o->shard_limit, NULL, 1, 100000, "open shards of the account (default 20000)"},
-        {"--iterator-life-ms", "MS", &o->iterator_life_ms, NULL, 1, INT32_MAX, "life of an iterator (default 300000)"},
-        {"--token-life-ms", "MS", &o->token_life_ms, NULL, 1, INT32_MAX, "life of a NextToken (default 300000)"},
+        {"--shard-limit", "N", &o->shard_limit, NULL, 1, 100000,
+         "open shards of the account (default 20000)"},
+        {"--iterator-life-ms", "MS", &o->iterator_life_ms, NULL, 1, INT32_MAX,
+         "life of an iterator (default 300000)"},
+        {"--token-life-ms", "MS", &o->token_life_ms, NULL, 1, INT32_MAX,
+         "life of a NextToken (default 300000)"},
         {NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
     memcpy(rows, table, sizeof table);
@@ -84,8 +90,8 @@ static int read_options(int argc, char **argv, struct options *o)
         while (row->name != NULL && strcmp(row->name, argv[i]) != 0)
             row++;
         if (row->name == NULL || (row->argument != NULL && i + 1 == argc)) {
-            fprintf(stderr, "kcl-local: %s %s; try --help\n", row->name == NULL ? "unknown option" : "no value for",
-                    argv[i]);
+            fprintf(stderr, "kcl-local: %s %s; try --help\n",
+                    row->name == NULL ? "unknown option" : "no value for", argv[i]);
             return 2;
         }
         if (row->argument == NULL) {
@@ -93,8 +99,8 @@ static int read_options(int argc, char **argv, struct options *o)
         } else if (row->text != NULL) {
             *row->text = argv[++i];
         } else if (!read_number(argv[++i], row)) {
-            fprintf(stderr, "kcl-local: %s takes a number from %" PRId64 " to %" PRId64 "\n", row->name, row->min,
-                    row->max);
+            fprintf(stderr, "kcl-local: %s takes a number from %" PRId64 " to %" PRId64 "\n", row->name,
+                    row->min, row->max);
             return 2;
         }
     }
@@ -113,8 +119,9 @@ static bool add_streams(struct server *s, const char *list)
         char name[STREAM_NAME_TEXT];
         unsigned shards;
         int used = 0;
-        if (sscanf(list, "%128[a-zA-Z0-9_.-]:%u%n", name, &shards, &used) != 2 || shards < 1 || shards > 10000 ||
-            (list[used] != ',' && list[used] != '\0') || model_find(&s->model, name) != NULL)
+        if (sscanf(list, "%128[a-zA-Z0-9_.-]:%u%n", name, &shards, &used) != 2 || shards < 1 ||
+            shards > 10000 || (list[used] != ',' && list[used] != '\0') ||
+            model_find(&s->model, name) != NULL)
             return false;
         model_add(&s->model, name, shards, now_ms, now_ms);
         list += list[used] == ',' ? used + 1 : used;
@@ -141,7 +148,8 @@ static int serve(struct server *s)
     }
     struct http *http = http_new(base, s, (uint16_t)s->options.port);
     if (http == NULL) {
-        fprintf(stderr, "kcl-local: cannot listen on 127.0.0.1:%" PRId64 ": %s\n", s->options.port, strerror(errno));
+        fprintf(stderr, "kcl-local: cannot listen on 127.0.0.1:%" PRId64 ": %s\n", s->options.port,
+                strerror(errno));
     } else {
         printf("kcl-local listening on http://127.0.0.1:%u\n", (unsigned)http_port(http));
         fflush(stdout);
@@ -158,11 +166,19 @@ int main(int argc, char **argv)
 {
     static struct server server;
     struct options o = {
-        .port = 4568, .create_ms = 500, .update_ms = 500, .delete_ms = 500,
+        .port = 4568,
+        .create_ms = 500,
+        .update_ms = 500,
+        .delete_ms = 500,
         .region = "us-east-1",
-        .read_tps = 5, .iterator_tps = 5, .read_bytes = 2 * 1024 * 1024,
-        .write_records = 1000, .write_bytes = 1024 * 1024, .shard_limit = 20000,
-        .iterator_life_ms = 300000, .token_life_ms = 300000,
+        .read_tps = 5,
+        .iterator_tps = 5,
+        .read_bytes = 2 * 1024 * 1024,
+        .write_records = 1000,
+        .write_bytes = 1024 * 1024,
+        .shard_limit = 20000,
+        .iterator_life_ms = 300000,
+        .token_life_ms = 300000,
     };
     int done = read_options(argc, argv, &o);
     if (done != 0)
@@ -173,7 +189,8 @@ int main(int argc, char **argv)
     if (!journal_init(&server.journal, o.log))
         fprintf(stderr, "kcl-local: %s: %s\n", o.log, strerror(errno));
     else if (!add_streams(&server, o.streams))
-        fputs("kcl-local: --streams takes NAME:SHARDS,... with names of letters, digits, '_', '.', '-'\n", stderr);
+        fputs("kcl-local: --streams takes NAME:SHARDS,... with names of letters, digits, '_', '.', '-'\n",
+              stderr);
     else
         rc = serve(&server);
     server_fini(&server);

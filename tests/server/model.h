@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 #define STREAM_NAME_TEXT 129
-#define SHARD_ID_TEXT 24
-#define ARN_TEXT 256
-#define NO_SHARD (-1)
+#define SHARD_ID_TEXT    24
+#define ARN_TEXT         256
+#define NO_SHARD         (-1)
 
 struct record {
     uint64_t index; /* running index of its sequence number */
@@ -113,8 +113,8 @@ uint32_t stream_open_count(const struct stream *s);
 int64_t stream_horizon_ms(const struct stream *s, int64_t now_ms);
 
 /* Adds an open shard; parents by number or NO_SHARD. */
-struct shard *stream_add_shard(struct model *m, struct stream *s, hash_key start, hash_key end, int64_t parent,
-                               int64_t adjacent, int64_t at_ms);
+struct shard *stream_add_shard(struct model *m, struct stream *s, hash_key start, hash_key end,
+                               int64_t parent, int64_t adjacent, int64_t at_ms);
 
 void shard_id(uint32_t number, char out[SHARD_ID_TEXT]);
 

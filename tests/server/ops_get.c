@@ -27,8 +27,8 @@ const struct field fields_get_records[] = {
     FIELDS_END,
 };
 
-static void answer_iterator(struct answer *a, const char *member, const struct stream *st, const struct shard *sh,
-                            uint64_t index, int64_t now_ms)
+static void answer_iterator(struct answer *a, const char *member, const struct stream *st,
+                            const struct shard *sh, uint64_t index, int64_t now_ms)
 {
     struct token t = {.kind = TOKEN_ITERATOR,
                       .shard = sh->number,
@@ -62,8 +62,10 @@ static bool index_of(const struct stream *st, const struct shard *sh, const char
     }
     shard_id(sh->number, id);
     answer_error(a, "InvalidArgumentException",
-                 "StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s under account 000000000000 "
-                 "is invalid.", text == NULL ? "null" : text, id, st->name);
+                 "StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s under account "
+                 "000000000000 "
+                 "is invalid.",
+                 text == NULL ? "null" : text, id, st->name);
     return false;
 }
 
@@ -73,13 +75,15 @@ static bool index_at_time(const struct shard *sh, const struct request *r, uint6
 {
     int64_t at_ms = json_time_ms(r->json, "Timestamp", -1);
     if (json_member(r->json, "Timestamp") == NULL) {
-        answer_error(a, "InvalidArgumentException", "Must specify timestamp parameter for iterator of type AT_TIMESTAMP.");
+        answer_error(a, "InvalidArgumentException",
+                     "Must specify timestamp parameter for iterator of type AT_TIMESTAMP.");
         return false;
     }
     if (at_ms > r->now_ms) {
         answer_error(a, "InvalidArgumentException",
                      "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "
-                     "timestampInMillis: %" PRId64 ", currentTimestampInMillis: %" PRId64, at_ms, r->now_ms);
+                     "timestampInMillis: %" PRId64 ", currentTimestampInMillis: %" PRId64,
+                     at_ms, r->now_ms);
         return false;
     }
     size_t i = shard_find_time(sh, at_ms);
@@ -87,8 +91,8 @@ static bool index_at_time(const struct shard *sh, const struct request *r, uint6
     return true;
 }
 
-static bool starting_index(const struct stream *st, const struct shard *sh, const struct request *r, uint64_t *index,
-                           struct answer *a)
+static bool starting_index(const struct stream *st, const struct shard *sh, const struct request *r,
+                           uint64_t *index, struct answer *a)
 {
     const char *type = json_text(r->json, "ShardIteratorType");
     const char *number = json_text(r->json, "StartingSequenceNumber");
@@ -102,15 +106,18 @@ static bool starting_index(const struct stream *st, const struct shard *sh, cons
     if (strcmp(type, "AT_TIMESTAMP") == 0)
         return index_at_time(sh, r, index, a);
     if (strcmp(type, "TRIM_HORIZON") != 0 && strcmp(type, "LATEST") != 0) {
-        answer_error(a, "ValidationException",
-                     "1 validation error detected: Value '%s' at 'shardIteratorType' failed to satisfy constraint: Member "
-                     "must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, "
-                     "TRIM_HORIZON]", type);
+        answer_error(
+            a, "ValidationException",
+            "1 validation error detected: Value '%s' at 'shardIteratorType' failed to satisfy constraint: "
+            "Member "
+            "must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, "
+            "TRIM_HORIZON]",
+            type);
         return false;
     }
     if (number != NULL) {
-        answer_error(a, "InvalidArgumentException", "StartingSequenceNumber must not be given for iterator of type %s.",
-                     type);
+        answer_error(a, "InvalidArgumentException",
+                     "StartingSequenceNumber must not be given for iterator of type %s.", type);
         return false;
     }
     *index = type[0] == 'L' ? sh->next_index : 0;
@@ -152,21 +159,25 @@ static struct shard *open_iterator(struct server *s, struct request *r, struct a
         answer_error(a, "InvalidArgumentException", "Invalid ShardIterator.");
         return NULL;
     }
+    char id[SHARD_ID_TEXT];
     memcpy(r->stream, t->stream, sizeof r->stream);
-    shard_id(t->shard, r->shard);
+    shard_id(t->shard, id);
+    memcpy(r->shard, id, sizeof r->shard);
     if (r->now_ms - t->made_ms > s->options.iterator_life_ms) {
         char made[64], now[64];
         date_text(t->made_ms, made);
         date_text(r->now_ms, now);
         answer_error(a, "ExpiredIteratorException",
-                     "Iterator expired. The iterator was created at time %s while right now it is %s which is further in "
-                     "the future than the tolerated delay of %" PRId64 " milliseconds.", made, now,
-                     s->options.iterator_life_ms);
+                     "Iterator expired. The iterator was created at time %s while right now it is %s which "
+                     "is further in "
+                     "the future than the tolerated delay of %" PRId64 " milliseconds.",
+                     made, now, s->options.iterator_life_ms);
         return NULL;
     }
     struct stream *st = model_find(&s->model, t->stream);
     if (st == NULL || st->created_ms != t->born_ms || st->status == STREAM_DELETING) {
-        answer_error(a, "ResourceNotFoundException", "Stream %s under account 000000000000 not found.", t->stream);
+        answer_error(a, "ResourceNotFoundException", "Stream %s under account 000000000000 not found.",
+                     t->stream);
         return NULL;
     }
     if (arn != NULL && strcmp(arn, st->arn) != 0) {
@@ -174,7 +185,7 @@ static struct shard *open_iterator(struct server *s, struct request *r, struct a
         return NULL;
     }
     *stream = st;
-    return server_shard(st, r, a, r->shard);
+    return server_shard(st, r, a, id);
 }
 
 /* API page GetRecords, ChildShards: only with the end of the shard, each with its parents. */

@@ -33,7 +33,12 @@ const struct field fields_split_shard[] = {
 const struct field fields_merge_shards[] = {
     FIELDS_STREAM,
     {.name = "ShardToMerge", .type = FIELD_STRING, .required = true, .is_name = true, .min = 1, .max = 128},
-    {.name = "AdjacentShardToMerge", .type = FIELD_STRING, .required = true, .is_name = true, .min = 1, .max = 128},
+    {.name = "AdjacentShardToMerge",
+     .type = FIELD_STRING,
+     .required = true,
+     .is_name = true,
+     .min = 1,
+     .max = 128},
     FIELDS_END,
 };
 const struct field fields_update_shard_count[] = {
@@ -43,7 +48,15 @@ const struct field fields_update_shard_count[] = {
     FIELDS_END,
 };
 
-enum filter { FROM_TRIM_HORIZON, AT_TRIM_HORIZON, AFTER_SHARD_ID, AT_LATEST, AT_TIMESTAMP, FROM_TIMESTAMP, FILTERS };
+enum filter {
+    FROM_TRIM_HORIZON,
+    AT_TRIM_HORIZON,
+    AFTER_SHARD_ID,
+    AT_LATEST,
+    AT_TIMESTAMP,
+    FROM_TIMESTAMP,
+    FILTERS
+};
 
 static const char *const filter_names[] = {"FROM_TRIM_HORIZON", "AT_TRIM_HORIZON", "AFTER_SHARD_ID",
                                            "AT_LATEST",         "AT_TIMESTAMP",    "FROM_TIMESTAMP"};
@@ -133,18 +146,20 @@ static bool read_filter(const cJSON *filter, struct listing *l, struct answer *a
         f++;
     if (f == FILTERS) {
         answer_error(a, "ValidationException",
-                     "1 validation error detected: Value '%s' at 'shardFilter.type' failed to satisfy constraint: Member "
-                     "must satisfy enum value set", type);
+                     "1 validation error detected: Value '%s' at 'shardFilter.type' failed to satisfy "
+                     "constraint: Member "
+                     "must satisfy enum value set",
+                     type);
         return false;
     }
     l->filter = (enum filter)f;
     timed = f == AT_TIMESTAMP || f == FROM_TIMESTAMP;
     l->instant_ms = json_time_ms(filter, "Timestamp", -1);
     if (timed != (json_member(filter, "Timestamp") != NULL) || (f == AFTER_SHARD_ID) != (id != NULL)) {
-        answer_error(a, "InvalidArgumentException",
-                     "ShardFilter %s takes %s.", type,
-                     timed ? "a Timestamp and no ShardId" : f == AFTER_SHARD_ID ? "a ShardId and no Timestamp"
-                                                                                : "neither Timestamp nor ShardId");
+        answer_error(a, "InvalidArgumentException", "ShardFilter %s takes %s.", type,
+                     timed                 ? "a Timestamp and no ShardId"
+                     : f == AFTER_SHARD_ID ? "a ShardId and no Timestamp"
+                                           : "neither Timestamp nor ShardId");
         return false;
     }
     if (id != NULL)
@@ -157,12 +172,13 @@ static bool read_filter(const cJSON *filter, struct listing *l, struct answer *a
 static bool continue_listing(struct server *s, struct request *r, struct answer *a, const char *text,
                              struct listing *l)
 {
-    static const char *const others[] = {"StreamName", "StreamARN", "ExclusiveStartShardId", "StreamCreationTimestamp",
-                                         "ShardFilter"};
+    static const char *const others[] = {"StreamName", "StreamARN", "ExclusiveStartShardId",
+                                         "StreamCreationTimestamp", "ShardFilter"};
     struct token t;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (json_member(r->json, others[i]) != NULL) {
-            answer_error(a, "InvalidArgumentException", "NextToken and %s cannot be provided together.", others[i]);
+            answer_error(a, "InvalidArgumentException", "NextToken and %s cannot be provided together.",
+                         others[i]);
             return false;
         }
     }
@@ -177,7 +193,8 @@ static bool continue_listing(struct server *s, struct request *r, struct answer 
     memcpy(r->stream, t.stream, sizeof r->stream);
     l->stream = model_find(&s->model, t.stream);
     if (l->stream == NULL || l->stream->created_ms != t.born_ms) {
-        answer_error(a, "ResourceNotFoundException", "Stream %s under account 000000000000 not found.", t.stream);
+        answer_error(a, "ResourceNotFoundException", "Stream %s under account 000000000000 not found.",
+                     t.stream);
         return false;
     }
     l->filter = (enum filter)t.filter;
@@ -196,7 +213,8 @@ static bool begin_listing(struct server *s, struct request *r, struct answer *a,
     int64_t born_ms = json_time_ms(r->json, "StreamCreationTimestamp", l->stream->created_ms);
     /* Clients may send whole seconds. */
     if (born_ms != l->stream->created_ms && born_ms != l->stream->created_ms / 1000 * 1000) {
-        answer_error(a, "ResourceNotFoundException", "Stream %s of that creation time not found.", l->stream->name);
+        answer_error(a, "ResourceNotFoundException", "Stream %s of that creation time not found.",
+                     l->stream->name);
         return false;
     }
     if (after != NULL && strcmp(after, l->after) > 0)
@@ -204,7 +222,8 @@ static bool begin_listing(struct server *s, struct request *r, struct answer *a,
     return true;
 }
 
-static void answer_next_token(struct answer *a, const struct request *r, const struct listing *l, uint32_t last)
+static void answer_next_token(struct answer *a, const struct request *r, const struct listing *l,
+                              uint32_t last)
 {
     struct token t = {.kind = TOKEN_LIST_SHARDS,
                       .shard = last,
@@ -256,18 +275,26 @@ static struct stream *stream_to_reshard(struct server *s, struct request *r, str
     struct stream *st = server_stream(s, r, a, STREAM_FOR_CHANGE);
     if (st == NULL || !st->on_demand)
         return st;
-    answer_error(a, "ValidationException", "Stream %s is in the on-demand capacity mode: its shards cannot be changed.",
-                 st->name);
+    answer_error(a, "ValidationException",
+                 "Stream %s is in the on-demand capacity mode: its shards cannot be changed.", st->name);
     return NULL;
+}
+
+/* Whether the range of `high` begins where that of `low` ends. */
+static bool follows(const struct shard *low, const struct shard *high)
+{
+    return low->end != HASH_KEY_MAX && low->end + 1 == high->start;
 }
 
 static bool must_be_open(const struct stream *st, const struct shard *sh, const char *id, struct answer *a)
 {
     if (sh->closed_ms == 0)
         return true;
-    answer_error(a, "InvalidArgumentException",
-                 "Shard %s in stream %s under account 000000000000 has already been merged or split, and thus is not "
-                 "eligible for merging or splitting.", id, st->name);
+    answer_error(
+        a, "InvalidArgumentException",
+        "Shard %s in stream %s under account 000000000000 has already been merged or split, and thus is not "
+        "eligible for merging or splitting.",
+        id, st->name);
     return false;
 }
 
@@ -278,7 +305,8 @@ static bool shards_allowed(struct server *s, uint32_t more, struct answer *a)
         open += stream_open_count(s->model.streams[i]);
     if (open + more <= s->options.shard_limit)
         return true;
-    answer_error(a, "LimitExceededException", "This request would exceed the shard limit for the account: %" PRId64 ".",
+    answer_error(a, "LimitExceededException",
+                 "This request would exceed the shard limit for the account: %" PRId64 ".",
                  s->options.shard_limit);
     return false;
 }
@@ -303,29 +331,35 @@ void op_split_shard(struct server *s, struct request *r, struct answer *a)
         return;
     if (!hash_parse(text, &key) || key <= sh->start + 1 || key >= sh->end) {
         answer_error(a, "InvalidArgumentException",
-                     "NewStartingHashKey %s used in SplitShard() on shard %s in stream %s under account 000000000000 is "
+                     "NewStartingHashKey %s used in SplitShard() on shard %s in stream %s under account "
+                     "000000000000 is "
                      "not both greater than one plus the shard's StartingHashKey and less than the shard's "
-                     "EndingHashKey.", text, id, st->name);
+                     "EndingHashKey.",
+                     text, id, st->name);
         return;
     }
     if (shards_allowed(s, 1, a))
-        begin_change(s, st, (struct change){.kind = CHANGE_SPLIT, .shard = sh->number, .new_start = key}, r->now_ms);
+        begin_change(s, st, (struct change){.kind = CHANGE_SPLIT, .shard = sh->number, .new_start = key},
+                     r->now_ms);
 }
 
 /* API page MergeShards: two open shards whose ranges touch. The documentation does not
  * say which of them must be the lower one, so both orders are taken. */
 void op_merge_shards(struct server *s, struct request *r, struct answer *a)
 {
-    const char *id = json_text(r->json, "ShardToMerge"), *other_id = json_text(r->json, "AdjacentShardToMerge");
+    const char *id = json_text(r->json, "ShardToMerge"),
+               *other_id = json_text(r->json, "AdjacentShardToMerge");
     struct stream *st = stream_to_reshard(s, r, a);
     struct shard *sh = st == NULL ? NULL : server_shard(st, r, a, id);
     struct shard *other = sh == NULL ? NULL : server_shard(st, r, a, other_id);
     if (other == NULL || !must_be_open(st, sh, id, a) || !must_be_open(st, other, other_id, a))
         return;
-    if (sh == other || (sh->end + 1 != other->start && other->end + 1 != sh->start)) {
-        answer_error(a, "InvalidArgumentException",
-                     "Shards %s and %s in stream %s under account 000000000000 are not an adjacent pair of shards "
-                     "eligible for merging", id, other_id, st->name);
+    if (!follows(sh, other) && !follows(other, sh)) {
+        answer_error(
+            a, "InvalidArgumentException",
+            "Shards %s and %s in stream %s under account 000000000000 are not an adjacent pair of shards "
+            "eligible for merging",
+            id, other_id, st->name);
         return;
     }
     begin_change(s, st, (struct change){.kind = CHANGE_MERGE, .shard = sh->number, .adjacent = other->number},
@@ -339,7 +373,8 @@ static bool may_scale(struct server *s, const struct stream *st, int64_t open, i
     if (target > 2 * open || 2 * target < open || target > 10000) {
         answer_error(a, target > 10000 ? "LimitExceededException" : "InvalidArgumentException",
                      "UpdateShardCount cannot go from %" PRId64 " open shards to %" PRId64
-                     ": at most double, at least half, never above 10000.", open, target);
+                     ": at most double, at least half, never above 10000.",
+                     open, target);
         return false;
     }
     if (!s->options.no_limits && now_ms - st->scaled_at_ms[st->scaled_next] < (int64_t)24 * 3600 * 1000) {
@@ -355,8 +390,10 @@ void op_update_shard_count(struct server *s, struct request *r, struct answer *a
     const char *type = json_text(r->json, "ScalingType");
     if (strcmp(type, "UNIFORM_SCALING") != 0) {
         answer_error(a, "ValidationException",
-                     "1 validation error detected: Value '%s' at 'scalingType' failed to satisfy constraint: Member must "
-                     "satisfy enum value set: [UNIFORM_SCALING]", type);
+                     "1 validation error detected: Value '%s' at 'scalingType' failed to satisfy constraint: "
+                     "Member must "
+                     "satisfy enum value set: [UNIFORM_SCALING]",
+                     type);
         return;
     }
     struct stream *st = stream_to_reshard(s, r, a);
@@ -367,7 +404,9 @@ void op_update_shard_count(struct server *s, struct request *r, struct answer *a
         return;
     st->scaled_at_ms[st->scaled_next] = r->now_ms;
     st->scaled_next = (st->scaled_next + 1) % 10;
-    answer_printf(a, "{\"StreamName\":\"%s\",\"StreamARN\":\"%s\",\"CurrentShardCount\":%" PRId64
-                     ",\"TargetShardCount\":%" PRId64 "}", st->name, st->arn, open, target);
+    answer_printf(a,
+                  "{\"StreamName\":\"%s\",\"StreamARN\":\"%s\",\"CurrentShardCount\":%" PRId64
+                  ",\"TargetShardCount\":%" PRId64 "}",
+                  st->name, st->arn, open, target);
     begin_change(s, st, (struct change){.kind = CHANGE_SCALE, .shard_count = (uint32_t)target}, r->now_ms);
 }

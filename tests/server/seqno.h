@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SEQNO_TEXT 60
+#define SEQNO_TEXT      60
 #define SEQNO_INDEX_END ((uint64_t)INT64_MAX)
 
 struct seqno {

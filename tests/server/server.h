@@ -91,8 +91,10 @@ extern const struct field fields_create_stream[], fields_delete_stream[], fields
     fields_put_records[], fields_get_shard_iterator[], fields_get_records[];
 
 /* The two members that name a stream, first in most tables. */
-#define FIELDS_STREAM                                                        \
-    {.name = "StreamName", .type = FIELD_STRING, .is_name = true, .min = 1, .max = 128}, \
-    {.name = "StreamARN", .type = FIELD_STRING, .min = 1, .max = 2048}
+#define FIELDS_STREAM                                                                                        \
+    {.name = "StreamName", .type = FIELD_STRING, .is_name = true, .min = 1, .max = 128},                     \
+    {                                                                                                        \
+        .name = "StreamARN", .type = FIELD_STRING, .min = 1, .max = 2048                                     \
+    }
 
 #endif

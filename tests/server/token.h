@@ -10,12 +10,12 @@ enum token_kind { TOKEN_ITERATOR = 1, TOKEN_LIST_SHARDS, TOKEN_LIST_STREAMS };
 
 struct token {
     uint32_t kind;
-    uint32_t shard;      /* iterator: shard number; listing: last shard shown */
-    uint32_t filter;     /* listing: shard filter */
+    uint32_t shard;  /* iterator: shard number; listing: last shard shown */
+    uint32_t filter; /* listing: shard filter */
     int64_t made_ms;
-    int64_t born_ms;     /* creation of the stream, so a new stream of that name is another */
-    int64_t instant_ms;  /* listing: time of the filter */
-    uint64_t index;      /* iterator: running index of the next record */
+    int64_t born_ms;    /* creation of the stream, so a new stream of that name is another */
+    int64_t instant_ms; /* listing: time of the filter */
+    uint64_t index;     /* iterator: running index of the next record */
     char stream[STREAM_NAME_TEXT];
 };
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 static int64_t clock_offset_ms;
+static int64_t clock_frozen_ms; /* wall time it stands at; 0 while it runs */
 
 static void *checked(void *p)
 {
@@ -33,16 +34,32 @@ void *mem_resize(void *old, size_t count, size_t bytes)
     return checked(reallocarray(old, count == 0 ? 1 : count, bytes));
 }
 
-int64_t clock_now_ms(void)
+static int64_t wall_ms(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + clock_offset_ms;
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t clock_now_ms(void)
+{
+    return (clock_frozen_ms != 0 ? clock_frozen_ms : wall_ms()) + clock_offset_ms;
 }
 
 void clock_advance(int64_t ms)
 {
     clock_offset_ms += ms;
+}
+
+void clock_freeze(bool frozen)
+{
+    /* Time goes on from where it stood. */
+    if (!frozen && clock_frozen_ms != 0)
+        clock_offset_ms -= wall_ms() - clock_frozen_ms;
+    if (!frozen)
+        clock_frozen_ms = 0;
+    else if (clock_frozen_ms == 0)
+        clock_frozen_ms = wall_ms();
 }
 
 /* Value of a base64 digit, 255 for any other byte. */

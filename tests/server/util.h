@@ -13,10 +13,12 @@ void *mem_alloc(size_t bytes);
 void *mem_zalloc(size_t count, size_t bytes);
 void *mem_resize(void *old, size_t count, size_t bytes);
 
-/* Wall-clock time in milliseconds since the epoch, plus what clock_advance added.
- * Every rule with a time in it asks this clock, so tests can move time. */
+/* Wall-clock time in milliseconds since the epoch, plus what clock_advance added, or
+ * standing still while frozen. Every rule with a time in it asks this clock, so tests
+ * can move time. */
 int64_t clock_now_ms(void);
 void clock_advance(int64_t ms);
+void clock_freeze(bool frozen);
 
 /* Bytes the standard base64 text decodes to; -1 when it is not valid
  * (wrong length, alphabet or padding). */
