@@ -38,7 +38,10 @@ struct kcl_mailbox {
     } shared;
 };
 
-/** @param with_fd also make an eventfd, so that a reader can poll or wait with a time-out */
+/**
+ * KCL_ENOMEM, or KCL_EFULL when no descriptor is left.
+ * @param with_fd also make an eventfd, so that a reader can poll or wait with a time-out
+ */
 KCL_MUST_CHECK kcl_rc kcl_mailbox_init(struct kcl_mailbox *m, size_t room, bool with_fd,
                                        void (*wake)(void *user), void *wake_user);
 /** The mailbox must be empty, and no other thread use it any more. */

@@ -9,6 +9,7 @@
 #define KCL_BASE_METRICS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <kcl/metrics.h>
@@ -27,5 +28,7 @@ struct kcl_metrics_registry {
 void kcl_metric_add(struct kcl_metrics_registry *m, enum kcl_metric_id id, uint64_t n); /* m may be NULL */
 void kcl_metric_set(struct kcl_metrics_registry *m, enum kcl_metric_id id, uint64_t n);
 uint64_t kcl_metric_get(const struct kcl_metrics_registry *m, enum kcl_metric_id id);
+/** Finds a metric by the name of its row; false when there is none. */
+bool kcl_metric_find(const char *name, enum kcl_metric_id *out);
 
 #endif /* KCL_BASE_METRICS_H */

@@ -28,7 +28,7 @@ enum kcl_retry_kind kcl_retry_kind(kcl_rc rc);
 const char *kcl_retry_kind_name(enum kcl_retry_kind kind);
 /**
  * How long to wait before repetition `attempt` (0, 1, ...) after `rc`. At least
- * what the service asked for (`retry_after_ms`, 0: nothing).
+ * what the service asked for (`retry_after_ms`, 0: nothing). KCL_RETRY_NEVER: UINT64_MAX.
  */
 uint64_t kcl_retry_delay_ms(struct kcl_rng *rng, kcl_rc rc, uint32_t attempt, uint64_t retry_after_ms);
 

@@ -16,10 +16,11 @@
 
 struct kcl_thread {
     pthread_t id;
-    bool started;
+    uint64_t serial; /* 0: none; never used again, so an abandoned thread is taken for no other */
+    bool started;    /* to be joined or detached */
 };
 
-/** Starts `main(user)`. @param stack_bytes 0: the system's default. @param name at most 15 characters. */
+/** Starts `run(user)`. KCL_ENOMEM also when the system has no thread left. @param stack_bytes 0: the system's default. @param name at most 15 characters are kept. */
 KCL_MUST_CHECK kcl_rc kcl_thread_start(struct kcl_thread *t, const char *name, size_t stack_bytes,
                                        void (*run)(void *user), void *user);
 /** Waits for its end. */

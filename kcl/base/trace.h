@@ -18,7 +18,7 @@ struct kcl_trace_event {
     kcl_log_level level;
     const char *machine; /* static */
     uint64_t id;
-    const char *name;    /* static: stable name of the event, such as "life.move" */
+    const char *name;    /* static: stable name of the event, such as "throttled"; moves of kcl_sm: "move" */
     const char *text;    /* static sentence; NULL: none */
     const char *from;    /* static: state before, or NULL */
     const char *to;      /* static: state after, or NULL */
