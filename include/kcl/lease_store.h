@@ -17,8 +17,9 @@
  *   leases   key -> kcl_lease
  *
  * Words used below: now is the store's own clock, never the caller's. D is the
- * lease duration given at join. `calm` means now >= hold_until. A member lives
- * while life_until > now. A lease is `held` by the caller when owner = caller,
+ * lease duration: for a life the one that the member gave at join; for a hold the
+ * longest given (a join that finds no other member sets it anew). `calm` means
+ * now >= hold_until. A member lives while life_until > now. A lease is `held` by the caller when owner = caller,
  * token = the token given and state = open; it is `free` when state = open and
  * it has no owner or its owner does not live. A structural change (anything but
  * a checkpoint, a prepare and a heartbeat) adds 1 to version and writes it as
@@ -26,7 +27,8 @@
  * nobody) sets prev_token = token, token = max(token, token_high, now in us - 1) + 1,
  * token_high = token, clears next and the hand-off's deadline, and counts in
  * owner_switches. To apply a pending seek: checkpoint = its position, prepared
- * checkpoint cleared, seek_epoch + 1, pending seek cleared.
+ * checkpoint cleared, seek_epoch + 1, pending seek cleared. A lease has started
+ * when it is ended or was ever owned (token above 0); a seek alone starts nothing.
  *
  * Rules of every counted operation (all but open, close, init, read, state,
  * seek and the watch), atomically and in this order:
@@ -34,29 +36,37 @@
  *   1. No meta: answer REJOIN; only join, rejoin and init may make it.
  *   2. The store is not the one that wrote last (another server's identity):
  *      open a new generation (counter + 1, new nonce, hold_until = now + D,
- *      synced = no, version + 1) and go on.
- *   3. by->generation above the stored one (by counter): open a new generation
+ *      synced = no, had_members = 1, version + 1) and go on.
+ *   3. by->generation above the stored one (a higher counter, or the same with
+ *      another nonce: its history is not in this store): open a new generation
  *      above both. Not equal after that: answer REJOIN, change nothing more.
  *      A caller of an older generation is never evidence of another loss. join
  *      carries no generation and is exempt; rejoin is exempt from the REJOIN.
- *   4. The caller is not registered: REJOIN (join and rejoin register it).
- *      by->op below its last operation number: STALE, nothing done.
+ *   4. The caller is not registered in this generation: REJOIN (join and rejoin
+ *      register it). by->op below its last operation number: STALE, nothing done.
+ *      An id with a tombstone: leave is DONE_BEFORE and join STALE; rejoin is
+ *      STALE when the id has left by itself (a late double makes no ghost).
  *   5. by->last_answered above its last stored operation number, or by->version
  *      above version: the store went back. New generation as in 2, then REJOIN.
+ *      join is exempt; rejoin is judged by its version when its generation is
+ *      the stored one, and goes on.
  *   6. now < last_us, or now > last_us + D/4 while another member is
- *      registered: hold_until = max(hold_until, now + D). Every life_until later
- *      than now + D is written as now + D whenever now < last_us.
- *   7. Store by->op as its last operation number; do the work. Members whose
- *      life is over and are not yet marked are marked LOST (a structural change
- *      of the member); one lost for ten minutes that owns nothing is deleted.
+ *      registered: hold_until = now + D. Every life_until later than now + D is
+ *      written as now + D whenever now < last_us. last_us is written by
+ *      heartbeat, join and the last piece of rejoin.
+ *   7. Store by->op as its last operation number. Other members whose life is
+ *      over and are not yet marked are marked LOST (a structural change of the
+ *      member); one lost for ten minutes that owns nothing is deleted. Do the work.
  *
  * Each answer of a counted operation, and of read, also shows through the sink
  * what changed after by->version (for the caller's table), oldest change first,
  * at most KCL_STORE_PAGE changes; ans->version is the version up to which the
  * caller then knows everything, and ans->more says that there is more. Deleted
  * leases and members stay in the list as tombstones for at least an hour; a
- * caller that knows an older version gets sink->on_reset first, and everything.
- * The caller's own change is shown as any other.
+ * caller that knows an older version gets sink->on_reset first, and everything
+ * (a handle remembers that it did, for the pages that follow: use one handle a
+ * caller). A rejoin of another generation gets on_reset too. The caller's own
+ * change is shown as any other. A REJOIN shows nothing and has version 0.
  *
  * Saying an operation again (its answer was lost) does no harm: each paragraph
  * below says what the second one answers.
@@ -110,7 +120,7 @@ typedef struct kcl_generation {
 /** Who calls, and what it knows. */
 typedef struct kcl_store_caller {
     const char *worker;        /* name#nonce */
-    kcl_generation generation; /* of its last answer; counter 0 before the first */
+    kcl_generation generation; /* of its last answer that was not REJOIN; counter 0 before the first */
     uint64_t op;               /* its operation number; grows with each operation it sends */
     uint64_t last_answered;    /* highest of its operation numbers that was answered; 0: none */
     uint64_t version;          /* what its table knows; 0: nothing */
@@ -222,8 +232,9 @@ typedef struct kcl_store_handle kcl_store_handle; /* the store's own, per open *
  * The table. Fill `struct_size` with sizeof(kcl_lease_store_ops). `self` is the
  * store, `h` a handle of it, `by` the caller, `sink` where changes are shown
  * (never NULL), `ans` the answer (never NULL, written when KCL_OK is returned),
- * `results` an array of as many entries as were given. Strings are read during
- * the call only.
+ * `results` an array of as many entries as were given: when the answer's status
+ * is HOLD, REJOIN or STALE each has that status and is else empty. Strings are
+ * read during the call only. KCL_EINVAL: an argument breaks a limit of this file.
  */
 typedef struct kcl_lease_store_ops {
     size_t struct_size;
@@ -253,11 +264,13 @@ typedef struct kcl_lease_store_ops {
      * Repair after a loss. By rules 1 to 3: no meta, another server or an older
      * store than the caller opens a new generation with a hold of D. Each piece
      * merges its facts, in any order, again and again without harm: an absent
-     * lease is inserted without owner; the higher (seek_epoch, checkpoint) wins;
-     * ended beats open; token, token_high are raised to the higher; born_ms to
+     * lease is inserted without owner (one with a tombstone stays deleted); the
+     * higher (seek_epoch, checkpoint) wins, and with the same seek_epoch a pending
+     * seek is added; ended beats open; token, token_high are raised to the higher
+     * (the lease's with its prev_token, and it loses its owner); born_ms to
      * the smaller; had_members = 1; parents and children are united; a started
-     * child (held, ended, or checkpoint beyond its start) ends all its ancestors,
-     * but a child that merely exists ends nothing. After the hold a late fact may
+     * child ends all its ancestors, but a child that merely exists ends nothing.
+     * Prepared checkpoints are not restored; one below a raised checkpoint goes. After the hold a late fact may
      * raise a checkpoint or insert an absent lease, but never ends or fences a
      * lease with a living owner. The last piece registers the caller (life =
      * now + D) and sets ownership: a held entry is put back when the hold runs,
@@ -271,14 +284,17 @@ typedef struct kcl_lease_store_ops {
 
     /**
      * life_until = now + D, last_us = now, `load_permille` and `state` (ACTIVE or
-     * DRAINING) are stored; a LOST member is alive again (a structural change).
-     * Never makes a member (R13). Said again: OK.
+     * DRAINING) are stored; a change of state (also from LOST) is a structural
+     * change, the load is not. Never makes a member (R13). Said again: OK.
      */
     kcl_rc (*heartbeat)(kcl_store_handle *h, const kcl_store_caller *by, kcl_member_state state,
                         uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans,
                         kcl_error *err);
 
-    /** Shows what changed after `since`, without being a member and without any effect. No meta: GONE. */
+    /**
+     * Shows what changed after `since`, without being a member and without any
+     * effect. No meta: GONE.
+     */
     kcl_rc (*read)(kcl_store_handle *h, uint64_t since, const kcl_store_sink *sink, kcl_store_answer *ans,
                    kcl_error *err);
 
@@ -324,8 +340,9 @@ typedef struct kcl_lease_store_ops {
 
     /**
      * Completes hand-offs whose deadline is over: owner = next. Not calm: HOLD.
-     * Per entry (target is not looked at): REFUSED when rev differs, the deadline
-     * is not over, or next does not live.
+     * Per entry (target is not looked at): GONE; REFUSED when rev differs, no next
+     * is set, the deadline is not over, or next does not live. OK: pending seek
+     * applied, owner = next.
      */
     kcl_rc (*force)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
                     kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
@@ -334,8 +351,8 @@ typedef struct kcl_lease_store_ops {
     /**
      * Writes checkpoints; works during a hold. Per entry: not held: FENCED, or
      * GONE. checkpoint: position >= stored: written, prepared one cleared; lower:
-     * OLD, nothing written (R14). prepare: stored beside the checkpoint. Lag and
-     * load are stored either way. Said again: OK.
+     * OLD, nothing written (R14). prepare: likewise, stored beside the checkpoint.
+     * Lag and load are stored either way. Said again: OK.
      */
     kcl_rc (*checkpoint)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_commit *commits,
                          size_t count, kcl_store_result *results, const kcl_store_sink *sink,
@@ -349,6 +366,7 @@ typedef struct kcl_lease_store_ops {
      * REFUSED a parent has no lease: the caller then asks for a sync). With a
      * pending seek it acts as pass (status REFUSED). Not held: DONE_BEFORE when
      * token = prev_token and ended, else FENCED; absent: GONE, and creates nothing.
+     * Where nothing is created child_results say DONE_BEFORE exists, else REFUSED.
      */
     kcl_rc (*end)(kcl_store_handle *h, const kcl_store_caller *by, const char *key, uint64_t token,
                   const kcl_store_new_lease *children, size_t children_count, kcl_store_result *child_results,
@@ -357,8 +375,8 @@ typedef struct kcl_lease_store_ops {
     /**
      * An operator moves an open lease: pending seek = position; applied at once
      * when no living owner holds it. `seek_id` names the wish: said again with the
-     * same id: DONE_BEFORE. Not calm: HOLD. REFUSED: ended, or a child has
-     * started. Not counted: the operator is no member.
+     * same id: DONE_BEFORE. Not calm: HOLD. GONE: no such lease. REFUSED: ended, or
+     * a child has started. Not counted: the operator is no member.
      */
     kcl_rc (*seek)(kcl_store_handle *h, const char *key, const kcl_position *position, const char *seek_id,
                    kcl_store_answer *ans, kcl_error *err);
@@ -383,12 +401,17 @@ typedef struct kcl_lease_store_ops {
 
     /**
      * The caller has proof that the process of member `id` is gone (same boot,
-     * that process no longer runs): its life ends now and it is LOST. Unknown: GONE.
+     * that process no longer runs): its life ends now and it is LOST. Unknown:
+     * GONE. Lost already: DONE_BEFORE.
      */
     kcl_rc (*evict)(kcl_store_handle *h, const kcl_store_caller *by, const char *id,
                     const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 
-    /** Reads the bytes of a prepared checkpoint into `state` (room for KCL_PENDING_STATE_MAX). Not counted. */
+    /**
+     * Reads the bytes of a prepared checkpoint into `state` (room for
+     * KCL_PENDING_STATE_MAX). Absent: GONE; another token: FENCED; none prepared:
+     * REFUSED. Not counted.
+     */
     kcl_rc (*state)(kcl_store_handle *h, const char *key, uint64_t token, void *state, size_t *state_size,
                     kcl_store_answer *ans, kcl_error *err);
 
