@@ -21,7 +21,9 @@ bool call_limit_take(struct call_limit *l, int64_t now_ms)
 {
     if (l->max == 0)
         return true;
-    if (now_ms - l->at[l->next] < 1000)
+    int64_t passed_ms = now_ms - l->at[l->next];
+    /* A clock set back forgets what was called at times that are now to come. */
+    if (passed_ms >= 0 && passed_ms < 1000)
         return false;
     l->at[l->next] = now_ms;
     l->next = (l->next + 1) % l->max;
@@ -39,9 +41,9 @@ static void refill(struct amount_limit *l, int64_t now_ms)
 {
     int64_t passed_ms = now_ms - l->at_ms;
     int64_t full = l->per_second * 1000;
+    l->at_ms = now_ms;
     if (passed_ms <= 0)
         return;
-    l->at_ms = now_ms;
     l->available = passed_ms > 3600000 ? full : l->available + passed_ms * l->per_second;
     if (l->available > full)
         l->available = full;

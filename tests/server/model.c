@@ -241,7 +241,8 @@ struct shard *stream_add_shard(struct model *m, struct stream *s, hash_key start
     sh->created_s = first > second ? first : second;
     sh->start = start;
     sh->end = end;
-    sh->next_index = 1;
+    /* Numbers do not begin at the shard's start, and no two shards share any. */
+    sh->next_index = 1 + (uint64_t)random_number();
     call_limit_init(&sh->reads, (uint32_t)o->read_tps);
     call_limit_init(&sh->iterators, (uint32_t)o->iterator_tps);
     read_limit_init(&sh->read_bytes, o->read_bytes, at_ms);

@@ -409,6 +409,13 @@ class Writing(Case):
         self.put(data[:-1], 'k')
         self.assertEqual(base64.b64decode(self.read()['Records'][0]['Data']), data[:-1])
 
+    def test_streams_made_at_once_share_no_sequence_numbers(self):
+        numbers = set()
+        for name in ('s', 't'):
+            self.create(name)
+            numbers |= {self.put(stream=name)['SequenceNumber'] for _ in range(20)}
+        self.assertEqual(len(numbers), 40)
+
     def test_sequence_numbers(self):
         self.create(shards=20)
         last = {}

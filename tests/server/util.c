@@ -2,6 +2,7 @@
 #include "util.h"
 
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,14 @@ void clock_freeze(bool frozen)
         clock_frozen_ms = 0;
     else if (clock_frozen_ms == 0)
         clock_frozen_ms = wall_ms();
+}
+
+uint32_t random_number(void)
+{
+    uint32_t number = 0;
+    if (RAND_bytes((unsigned char *)&number, sizeof number) != 1)
+        abort();
+    return number;
 }
 
 /* Value of a base64 digit, 255 for any other byte. */

@@ -20,6 +20,9 @@ int64_t clock_now_ms(void);
 void clock_advance(int64_t ms);
 void clock_freeze(bool frozen);
 
+/* Any number. */
+uint32_t random_number(void);
+
 /* Bytes the standard base64 text decodes to; -1 when it is not valid
  * (wrong length, alphabet or padding). */
 int64_t base64_decoded_size(const char *text, size_t len);
