@@ -144,9 +144,9 @@ static void test_lengths_that_are_no_whole_groups_are_refused(void **state)
 
 static void test_padding_is_refused_where_it_does_not_belong(void **state)
 {
-    static const char *const BAD[] = {"=",        "==",       "===",      "====",     "A===",     "=AAA",
-                                      "A=AA",     "AA=A",     "AA==AAAA", "AAA=AAAA", "AAAAA===", "AAAA====",
-                                      "AAAA=AA=", "AAAAA=A=", "AAA==",    "AA==AA=="};
+    static const char *const BAD[] = {
+        "=",        "==",       "===",      "====",     "A===",     "=AAA",     "A=AA",  "AA=A",
+        "AA==AAAA", "AAA=AAAA", "AAAAA===", "AAAA====", "AAAA=AA=", "AAAAA=A=", "AAA==", "AA==AA=="};
     unsigned char bytes[32];
     size_t size;
     (void)state;
