@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds and runs the tests: installs what is missing, needs no other set-up.
+#   tests/run.sh          what every change must pass
+#   tests/run.sh --full   more seeds, longer fuzzing
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+full=no
+for argument in "$@"; do
+  case $argument in
+    --full) full=yes ;;
+    *) echo "usage: tests/run.sh [--full]" >&2; exit 2 ;;
+  esac
+done
+
+tests/setup.sh test
+jobs=$(nproc)
+step() { printf '\n== %s\n' "$*"; }
+
+export KCL_SIM_SEEDS=${KCL_SIM_SEEDS:-2000}
+fuzz_s=10
+if [ "$full" = yes ]; then
+  export KCL_SIM_SEEDS=50000
+  fuzz_s=300
+fi
+
+step "clang builds it without a warning"
+CC=clang cmake -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Debug >/dev/null
+ninja -C build/clang -j "$jobs" --quiet
+
+step "unit tests, ASan and UBSan"
+cmake --preset dev >/dev/null
+ninja -C build/dev -j "$jobs" --quiet
+ctest --test-dir build/dev -L unit -j "$jobs" --output-on-failure --quiet
+
+step "mailbox, runner and worker, TSan"
+cmake --preset tsan >/dev/null
+ninja -C build/tsan -j "$jobs" --quiet
+ctest --test-dir build/tsan -R 'unit_base_(mailbox|thread)|unit_shard_runner|unit_worker|integration_worker' \
+  -j 1 --output-on-failure --quiet
+
+step "unit tests, valgrind"
+for test in build/clang/bin/unit_*; do
+  KCL_TEST_QUICK=1 valgrind --quiet --error-exitcode=9 --leak-check=full "$test" >build/valgrind.log 2>&1 ||
+    { cat build/valgrind.log; echo "valgrind: $test"; exit 1; }
+done
+
+step "fuzz, $fuzz_s s a target"
+if [ -f tests/fuzz/CMakeLists.txt ]; then
+  CC=clang cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DKCL_SANITIZE=address,undefined \
+    -DKCL_BUILD_FUZZ=ON >/dev/null
+  ninja -C build/fuzz -j "$jobs" --quiet
+  KCL_FUZZ_SECONDS=$fuzz_s ctest --test-dir build/fuzz -L fuzz -j "$jobs" --output-on-failure --quiet
+fi
+
+step "everything, release"
+cmake --preset release >/dev/null
+ninja -C build/release -j "$jobs" --quiet
+ctest --test-dir build/release -j "$jobs" --output-on-failure
