@@ -237,13 +237,13 @@ class Listing(Case):
                        {'ShardFilter': {'Type': 'AT_LATEST'}}, {'StreamCreationTimestamp': 1}):
             self.refused('InvalidArgumentException', 'ListShards', NextToken=first['NextToken'], **member)
         self.refused('InvalidArgumentException', 'ListShards', NextToken='bm9uc2Vuc2U=')
-        self.split(0, 7)
+        self.split(1199, MAX_HASH - 7)
         page = self.s.ok('ListShards', StreamName='s', MaxResults=1, ShardFilter={'Type': 'AT_LATEST'})
         seen = [x['ShardId'] for x in page['Shards']]
         while 'NextToken' in page:
             page = self.s.ok('ListShards', NextToken=page['NextToken'], MaxResults=700)
             seen += [x['ShardId'] for x in page['Shards']]
-        self.assertEqual(seen, [shard_id(i) for i in range(1, 1202)])
+        self.assertEqual(seen, [shard_id(i) for i in range(1202) if i != 1199])
 
     def test_a_token_expires_after_300_seconds(self):
         self.create(shards=3)
@@ -252,6 +252,14 @@ class Listing(Case):
         self.s.ok('ListShards', NextToken=token)
         self.s.advance(2000)
         self.refused('ExpiredNextTokenException', 'ListShards', NextToken=token)
+
+    def test_a_token_does_not_pass_to_a_stream_made_again(self):
+        self.create(shards=3)
+        token = self.s.ok('ListShards', StreamName='s', MaxResults=1)['NextToken']
+        self.s.ok('DeleteStream', StreamName='s')
+        self.s.advance(1000)
+        self.create(shards=3)
+        self.refused('ResourceNotFoundException', 'ListShards', NextToken=token)
 
     def test_six_filters(self):
         self.create(shards=2)
@@ -311,6 +319,20 @@ class Resharding(Case):
                     end = by_id[int(shard[parent][8:])]['SequenceNumberRange']['EndingSequenceNumber']
                     self.assertGreater(start, int(end))
 
+    def test_children_begin_above_their_parents_within_one_second(self):
+        # The sixteenth child has a smaller low nibble than its parent.
+        self.create(shards=16)
+        bounds = self.shards()[15]['HashKeyRange']
+        self.split(15, (int(bounds['StartingHashKey']) + int(bounds['EndingHashKey'])) // 2)
+        numbers = [x['SequenceNumberRange'] for x in self.shards()]
+        for child in (16, 17):
+            self.assertGreater(int(numbers[child]['StartingSequenceNumber']),
+                               int(numbers[15]['EndingSequenceNumber']))
+        put = self.put(ExplicitHashKey=str(MAX_HASH))
+        self.assertEqual(put['ShardId'], shard_id(17))
+        parts = fields_of(put['SequenceNumber'])
+        self.assertGreaterEqual(parts['time'], parts['created'])
+
     def test_what_cannot_be_split_or_merged(self):
         self.create(shards=3)
         bounds = self.shards()[1]['HashKeyRange']
@@ -346,7 +368,8 @@ class Resharding(Case):
             self.assertEqual(len(ranges), target)
             self.assertLessEqual(max(b - a for a, b in ranges) - min(b - a for a, b in ranges), target)
             open_now = target
-        for target in (5, 2 * open_now + 1):
+        self.s.ok('UpdateShardCount', StreamName='s', TargetShardCount=4, ScalingType='UNIFORM_SCALING')
+        for target in (1, 9):
             self.refused('InvalidArgumentException', 'UpdateShardCount', StreamName='s', TargetShardCount=target,
                          ScalingType='UNIFORM_SCALING')
         self.refused('ValidationException', 'UpdateShardCount', StreamName='s', TargetShardCount=2,
@@ -478,11 +501,18 @@ class Reading(Case):
         self.assertEqual(len(self.s.ok('GetRecords', ShardIterator=latest)['Records']), 1)
 
     def test_iterators_that_are_refused(self):
+        self.create('t')
+        other_stream = self.put(stream='t')['SequenceNumber']
+        self.s.advance(1000)
         self.create(shards=2)
         other = self.put(ExplicitHashKey=str(MAX_HASH))['SequenceNumber']
+        own = self.put(ExplicitHashKey='0')['SequenceNumber']
         ask = {'StreamName': 's', 'ShardId': shard_id(0)}
         for more in ({'ShardIteratorType': 'AT_SEQUENCE_NUMBER'},
                      {'ShardIteratorType': 'AT_SEQUENCE_NUMBER', 'StartingSequenceNumber': other},
+                     {'ShardIteratorType': 'AT_SEQUENCE_NUMBER', 'StartingSequenceNumber': other_stream},
+                     {'ShardIteratorType': 'AT_SEQUENCE_NUMBER', 'StartingSequenceNumber': str(int(own) + 2**72)},
+                     {'ShardIteratorType': 'AT_SEQUENCE_NUMBER', 'StartingSequenceNumber': str(int(own) + 1)},
                      {'ShardIteratorType': 'AFTER_SEQUENCE_NUMBER', 'StartingSequenceNumber': '123'},
                      {'ShardIteratorType': 'AFTER_SEQUENCE_NUMBER', 'StartingSequenceNumber': 'x'},
                      {'ShardIteratorType': 'TRIM_HORIZON', 'StartingSequenceNumber': other},
@@ -593,6 +623,15 @@ class Limits(Case):
         self.s.ok('GetRecords', ShardIterator=iterators[1])
         self.s.advance(1000)
         self.s.ok('GetRecords', ShardIterator=iterators[0])
+
+    def test_five_new_iterators_per_second_and_shard(self):
+        self.create()
+        for _ in range(5):
+            self.iterator()
+        self.refused('ProvisionedThroughputExceededException', 'GetShardIterator', StreamName='s',
+                     ShardId=shard_id(0), ShardIteratorType='LATEST')
+        self.s.advance(1000)
+        self.iterator()
 
     def test_ten_megabytes_close_a_shard_for_five_seconds(self):
         self.create()

@@ -84,6 +84,12 @@ class Http(Case):
         self.assertEqual(self.s.send('POST', '/', b'{}', {**headers, 'Content-Type': 'text/plain'}).status, 404)
         self.assertEqual(self.s.send('POST', '/', b'{}', {**headers, 'X-Amz-Target': 'Other.ListStreams'}).status, 404)
 
+    def test_keys_that_are_not_utf8(self):
+        headers = {'Content-Type': CONTENT_TYPE, 'X-Amz-Target': TARGET + 'PutRecord', 'Authorization': SHAPE_ONLY}
+        for key in (b'\xff', b'\xc3', b'\xc1\x81', b'\xe0\x80\x80', b'\xed\xa0\x80', b'\xf4\x90\x80\x80', b'\\ud800'):
+            body = b'{"StreamName":"demo","Data":"","PartitionKey":"' + key + b'"}'
+            self.assertEqual(self.s.send('POST', '/', body, headers).error, 'SerializationException', key)
+
     def test_null_means_absent_and_unknown_members_are_ignored(self):
         self.s.ok('ListShards', StreamName='demo', StreamARN=None, NextToken=None, ShardFilter=None, Later={'x': 1})
 
