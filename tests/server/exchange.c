@@ -48,6 +48,7 @@ void answer_error(struct answer *a, const char *type, const char *format, ...)
     char message[1024];
     va_list args;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): started in the line above */
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
     a->status = 400;

@@ -437,8 +437,10 @@ uint16_t http_port(const struct http *h)
 
 void http_free(struct http *h)
 {
-    while (h->conns != NULL)
-        conn_free(h->conns);
+    for (struct conn *c = h->conns, *next; c != NULL; c = next) {
+        next = c->next;
+        conn_free(c);
+    }
     if (h->listener != NULL)
         evconnlistener_free(h->listener);
     free(h);

@@ -111,20 +111,31 @@ static int read_options(int argc, char **argv, struct options *o)
     return 0;
 }
 
+/* One NAME:SHARDS at `text`; what follows it, or NULL when it is none. */
+static const char *read_stream(const char *text, char name[STREAM_NAME_TEXT], uint32_t *shards)
+{
+    int used = 0;
+    char *end;
+    if (sscanf(text, "%128[a-zA-Z0-9_.-]%n", name, &used) != 1 || text[used] != ':' || text[used + 1] < '1' ||
+        text[used + 1] > '9')
+        return NULL;
+    unsigned long count = strtoul(text + used + 1, &end, 10);
+    *shards = (uint32_t)count;
+    return count > 10000 || (*end != ',' && *end != '\0') ? NULL : end;
+}
+
 /* NAME:SHARDS,... of --streams; these are ACTIVE at once. */
 static bool add_streams(struct server *s, const char *list)
 {
     int64_t now_ms = clock_now_ms();
     while (list != NULL && *list != '\0') {
         char name[STREAM_NAME_TEXT];
-        unsigned shards;
-        int used = 0;
-        if (sscanf(list, "%128[a-zA-Z0-9_.-]:%u%n", name, &shards, &used) != 2 || shards < 1 ||
-            shards > 10000 || (list[used] != ',' && list[used] != '\0') ||
-            model_find(&s->model, name) != NULL)
+        uint32_t shards;
+        list = read_stream(list, name, &shards);
+        if (list == NULL || model_find(&s->model, name) != NULL)
             return false;
         model_add(&s->model, name, shards, now_ms, now_ms);
-        list += list[used] == ',' ? used + 1 : used;
+        list += *list == ',';
     }
     model_settle(&s->model, now_ms);
     return true;
@@ -173,9 +184,9 @@ int main(int argc, char **argv)
         .region = "us-east-1",
         .read_tps = 5,
         .iterator_tps = 5,
-        .read_bytes = 2 * 1024 * 1024,
+        .read_bytes = INT64_C(2) * 1024 * 1024,
         .write_records = 1000,
-        .write_bytes = 1024 * 1024,
+        .write_bytes = INT64_C(1024) * 1024,
         .shard_limit = 20000,
         .iterator_life_ms = 300000,
         .token_life_ms = 300000,

@@ -67,8 +67,8 @@ struct stream *model_add(struct model *m, const char *name, uint32_t shards, int
     s->retention_hours = 24;
     s->max_record_kib = 1024;
     s->change = (struct change){.kind = CHANGE_CREATE, .due_ms = due_ms, .shard_count = shards};
-    m->streams = mem_resize(m->streams, m->count + 1, sizeof *m->streams);
-    memmove(m->streams + at + 1, m->streams + at, (m->count - at) * sizeof *m->streams);
+    m->streams = mem_resize(m->streams, m->count + 1, sizeof(struct stream *));
+    memmove(m->streams + at + 1, m->streams + at, (m->count - at) * sizeof(struct stream *));
     m->streams[at] = s;
     m->count++;
     return s;
@@ -77,7 +77,7 @@ struct stream *model_add(struct model *m, const char *name, uint32_t shards, int
 static void model_remove(struct model *m, size_t at)
 {
     stream_free(m->streams[at]);
-    memmove(m->streams + at, m->streams + at + 1, (m->count - at - 1) * sizeof *m->streams);
+    memmove(m->streams + at, m->streams + at + 1, (m->count - at - 1) * sizeof(struct stream *));
     m->count--;
 }
 
