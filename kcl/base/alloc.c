@@ -56,7 +56,7 @@ void *kcl_alloc(size_t size)
 
 void *kcl_alloc_array(size_t count, size_t size)
 {
-    if (must_fail()) {
+    if (must_fail() || (size != 0 && count > SIZE_MAX / size)) {
         return NULL;
     }
     if (count == 0 || size == 0) {
@@ -67,10 +67,7 @@ void *kcl_alloc_array(size_t count, size_t size)
 
 void *kcl_realloc_array(void *block, size_t count, size_t size)
 {
-    if (must_fail()) {
-        return NULL;
-    }
-    if (size != 0 && count > SIZE_MAX / size) {
+    if (must_fail() || (size != 0 && count > SIZE_MAX / size)) {
         return NULL;
     }
     if (count == 0 || size == 0) {

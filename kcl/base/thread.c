@@ -129,8 +129,7 @@ void kcl_thread_detach(struct kcl_thread *t)
 {
     if (t->started) {
         must(pthread_detach(t->id));
-        t->started = false;
-        t->serial = 0;
+        t->started = false; /* it may still ask kcl_thread_is: its serial number stays */
     }
 }
 

@@ -25,7 +25,7 @@ KCL_MUST_CHECK kcl_rc kcl_thread_start(struct kcl_thread *t, const char *name, s
                                        void (*run)(void *user), void *user);
 /** Waits for its end. */
 void kcl_thread_join(struct kcl_thread *t);
-/** Lets it end alone: nobody joins it. */
+/** Lets it end alone: nobody joins it. It goes on knowing itself; `t` may go when it does not ask any more. */
 void kcl_thread_detach(struct kcl_thread *t);
 /** Whether the caller runs on it. */
 bool kcl_thread_is(const struct kcl_thread *t);
