@@ -19,16 +19,17 @@
  * Words used below: now is the store's own clock, never the caller's. D is the
  * lease duration: for a life the one that the member gave at join; for a hold the
  * longest given (a join that finds no other member sets it anew). `calm` means
- * now >= hold_until. A member lives while life_until > now. A lease is `held` by the caller when owner = caller,
- * token = the token given and state = open; it is `free` when state = open and
- * it has no owner or its owner does not live. A structural change (anything but
- * a checkpoint, a prepare and a heartbeat) adds 1 to version and writes it as
- * rev of the lease or member it changed. A change of owner (to somebody or to
- * nobody) sets prev_token = token, token = max(token, token_high, now in us - 1) + 1,
- * token_high = token, clears next and the hand-off's deadline, and counts in
- * owner_switches. To apply a pending seek: checkpoint = its position, prepared
- * checkpoint cleared, seek_epoch + 1, pending seek cleared. A lease has started
- * when it is ended or was ever owned (token above 0); a seek alone starts nothing.
+ * now >= hold_until. A member lives while life_until > now. A lease is `held` by
+ * the caller when owner = caller, token = the token given and state = open; it is
+ * `free` when state = open and it has no owner or its owner does not live. A
+ * structural change (anything but a checkpoint, a prepare and a heartbeat) adds 1
+ * to version and writes it as rev of the lease or member it changed. A change of
+ * owner (to somebody or to nobody) sets prev_token = token, token = max(token,
+ * token_high, now in us - 1) + 1, token_high = token, clears next and the
+ * hand-off's deadline, and counts in owner_switches. To apply a pending seek:
+ * checkpoint = its position, prepared checkpoint cleared, seek_epoch + 1, pending
+ * seek cleared. A lease has started when it is ended or was ever owned (token
+ * above 0); a seek alone starts nothing.
  *
  * Rules of every counted operation (all but open, close, init, read, state,
  * seek and the watch), atomically and in this order:
@@ -267,17 +268,17 @@ typedef struct kcl_lease_store_ops {
      * lease is inserted without owner (one with a tombstone stays deleted); the
      * higher (seek_epoch, checkpoint) wins, and with the same seek_epoch a pending
      * seek is added; ended beats open; token, token_high are raised to the higher
-     * (the lease's with its prev_token, and it loses its owner); born_ms to
-     * the smaller; had_members = 1; parents and children are united; a started
-     * child ends all its ancestors, but a child that merely exists ends nothing.
-     * Prepared checkpoints are not restored; one below a raised checkpoint goes. After the hold a late fact may
-     * raise a checkpoint or insert an absent lease, but never ends or fences a
-     * lease with a living owner. The last piece registers the caller (life =
-     * now + D) and sets ownership: a held entry is put back when the hold runs,
-     * life_over = 0, the lease is open and the token given is above the stored
-     * one, or equal to it and the caller still its owner or nobody; each other
-     * lease that the store calls the caller's loses its owner. A second last piece
-     * with a lower or equal op in the same generation: STALE.
+     * (the lease's with its prev_token, and it loses its owner); born_ms to the
+     * smaller; had_members = 1; parents and children are united; a started child
+     * ends all its ancestors, but a child that merely exists ends nothing.
+     * Prepared checkpoints are not restored; one below a raised checkpoint goes.
+     * After the hold a late fact may raise a checkpoint or insert an absent lease,
+     * but never ends or fences a lease with a living owner. The last piece
+     * registers the caller (life = now + D) and sets ownership: a held entry is put
+     * back when the hold runs, life_over = 0, the lease is open and the token given
+     * is above the stored one, or equal to it and the caller still its owner or
+     * nobody; each other lease that the store calls the caller's loses its owner.
+     * A second last piece with a lower or equal op in the same generation: STALE.
      */
     kcl_rc (*rejoin)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_rejoin *in,
                      const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
