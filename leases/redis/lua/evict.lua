@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- evict(id): the caller has proof that the process of this member is gone.
+local id = arg()
+local stop = enter()
+if stop then return answer(stop) end
+if not call('ZSCORE', workers, id) then return answer(GONE) end
+if lives(id) then call('ZADD', workers, text(now), id) end
+if call('HGET', tag .. 'worker:' .. id, 'state') ~= LOST then
+    mark_member(id, 'state', LOST, 'lost_us', text(now))
+end
+return answer(OK)

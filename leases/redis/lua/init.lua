@@ -1,0 +1,7 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- init(stream, epoch_s): makes an empty application without a hold.
+by.quiet = true
+local stream, epoch_s = arg(), arg()
+if meta then return answer(DONE_BEFORE) end
+make_meta(stream, epoch_s, 0, 0, 1)
+return answer(OK)

@@ -1,0 +1,433 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Put before each script of this folder when it is loaded.
+--
+-- KEYS[1] is kcl:{app}:meta; every other key begins with the same tag and so
+-- lives in the same slot. ARGV[1..10] say who calls and what it knows; the
+-- arguments of the operation follow. All times are the server's, in microseconds
+-- unless their name says otherwise. Numbers are written with text(): tostring
+-- keeps 14 digits only.
+local OK, DONE_BEFORE, OLD, REFUSED, FENCED, HOLD, REJOIN, STALE, GONE = 0, 1, 2, 3, 4, 5, 6, 7, 8
+local NO_APPLICATION, OTHER_STREAM, OTHER_SCHEMA = -1, -2, -3
+local SCHEMA = '1'
+local OPEN, ENDED, SHARD_END = '0', '1', '4'
+local ACTIVE, DRAINING, LOST = '0', '1', '2'
+local TOMBSTONE_US, LOST_US = 3600000000, 600000000
+
+local call = redis.call
+local tag = string.sub(KEYS[1], 1, -5)
+local workers, changes, tombs = tag .. 'workers', tag .. 'changes', tag .. 'tombs'
+local clock = call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+
+local function text(n)
+    return string.format('%.0f', n)
+end
+
+local by = {
+    worker = ARGV[1], gen = tonumber(ARGV[2]), nonce = ARGV[3],
+    op = tonumber(ARGV[4]), answered = tonumber(ARGV[5]), version = tonumber(ARGV[6]),
+    floor = tonumber(ARGV[7]) -- tombstones up to this version are known to be forgotten
+}
+local page, identified, fresh_nonce = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
+local taken = 10
+local function arg()
+    taken = taken + 1
+    return ARGV[taken]
+end
+
+-- meta ---------------------------------------------------------------------
+local META = {'schema', 'nonce', 'run_id', 'stream', 'epoch_s', 'gen', 'hold_until', 'last_us', 'born_ms',
+    'had_members', 'token_high', 'version', 'synced', 'synced_us', 'duration_ms', 'floor'}
+local META_TEXTS = 5 -- the first five are texts, the rest numbers
+local meta, meta_stored, version_before = nil, {}, 0
+
+local function load_meta()
+    local v = call('HMGET', KEYS[1], unpack(META))
+    if not v[6] then return end
+    meta = {}
+    for i, name in ipairs(META) do
+        meta_stored[name] = v[i]
+        meta[name] = i <= META_TEXTS and (v[i] or '') or tonumber(v[i]) or 0
+    end
+    version_before = meta.version
+end
+
+local function save_meta()
+    local out = {}
+    for i, name in ipairs(META) do
+        local v = i <= META_TEXTS and meta[name] or text(meta[name])
+        if v ~= meta_stored[name] then
+            out[#out + 1] = name
+            out[#out + 1] = v
+        end
+    end
+    if #out > 0 then call('HSET', KEYS[1], unpack(out)) end
+    -- Without the right to publish, workers find out at their next heartbeat.
+    if meta.version ~= version_before then redis.pcall('PUBLISH', tag .. 'events', text(meta.version)) end
+end
+
+local function run_id()
+    return identified and string.match(call('INFO', 'server'), 'run_id:(%x+)') or ''
+end
+
+local function make_meta(stream, epoch_s, hold_us, born_ms, gen)
+    meta = {schema = SCHEMA, nonce = fresh_nonce, run_id = run_id(), stream = stream, epoch_s = epoch_s,
+        gen = gen, hold_until = now + hold_us, last_us = now, born_ms = born_ms, had_members = 0,
+        token_high = 0, version = 1, synced = 0, synced_us = 0, duration_ms = 0, floor = 0}
+    if born_ms <= 0 then meta.born_ms = math.floor(now / 1000) - 2000 end
+end
+
+local function bump()
+    meta.version = meta.version + 1
+    return meta.version
+end
+
+local function calm()
+    return now >= meta.hold_until
+end
+
+local function open_generation(above, duration_ms)
+    meta.gen = math.max(meta.gen, above) + 1
+    meta.nonce = fresh_nonce
+    meta.hold_until = now + math.max(meta.duration_ms, duration_ms) * 1000
+    meta.synced, meta.had_members = 0, 1
+    bump()
+end
+
+-- positions: '0', '1:<ms>', '3:<digits>:<sub>', '4' ---------------------------
+local function compare_numbers(a, b) -- as digits: they may be longer than a double
+    if #a ~= #b then return #a < #b and -1 or 1 end
+    if a == b then return 0 end
+    return a < b and -1 or 1
+end
+
+local function compare(a, b)
+    local kind_a, first_a, sub_a = string.match(a, '^(%d):?(%d*):?(%d*)$')
+    local kind_b, first_b, sub_b = string.match(b, '^(%d):?(%d*):?(%d*)$')
+    local order = compare_numbers(kind_a or '0', kind_b or '0')
+    if order == 0 then order = compare_numbers(first_a or '', first_b or '') end
+    if order == 0 then order = compare_numbers(sub_a or '', sub_b or '') end
+    return order
+end
+
+-- members --------------------------------------------------------------------
+local function lives(id)
+    local life = id ~= '' and call('ZSCORE', workers, id)
+    return life and tonumber(life) > now
+end
+
+local function may_take(id)
+    return lives(id) and call('HGET', tag .. 'worker:' .. id, 'state') ~= DRAINING
+end
+
+local function mark_member(id, ...) -- a structural change of a member; ... are fields to write
+    local version = text(bump())
+    call('HSET', tag .. 'worker:' .. id, ...)
+    call('ZADD', changes, version, 'w:' .. id)
+    call('ZREM', tombs, 'w:' .. id)
+end
+
+local function bury(name) -- 'l:<key>' or 'w:<id>' is deleted; it stays in the changes for an hour
+    call('ZADD', changes, text(bump()), name)
+    call('ZADD', tombs, text(now), name)
+end
+
+local function delete_member(id)
+    call('DEL', tag .. 'worker:' .. id, tag .. 'owned:' .. id)
+    call('ZREM', workers, id)
+    bury('w:' .. id)
+end
+
+-- leases -----------------------------------------------------------------------
+local LEASE = {'token', 'owner', 'prev', 'rev', 'state', 'next', 'deadline', 'start', 'ckpt', 'epoch', 'seek',
+    'seek_id', 'pend', 'pend_size', 'parents', 'children', 'hash_start', 'hash_end', 'behind_ms', 'load',
+    'switches', 'changed_ms'}
+local leases = {}
+
+local function get_lease(key)
+    local l = leases[key]
+    if l == nil then
+        local v = call('HMGET', tag .. 'lease:' .. key, unpack(LEASE))
+        l = false
+        if v[1] then
+            l = {key = key}
+            for i, name in ipairs(LEASE) do l[name] = v[i] or '' end
+        end
+        leases[key] = l
+    end
+    return l
+end
+
+local function new_lease(key, parents, hash_start, hash_end, start)
+    local l = {key = key, token = '0', owner = '', prev = '0', rev = '0', state = OPEN, next = '', deadline = '',
+        start = start, ckpt = start, epoch = '0', seek = '', seek_id = '', pend = '', pend_size = '0',
+        parents = parents, children = '', hash_start = hash_start, hash_end = hash_end, behind_ms = '-1',
+        load = '0', switches = '0', changed_ms = '0'}
+    leases[key] = l
+    call('ZREM', tombs, 'l:' .. key)
+    return l
+end
+
+local function save_lease(l) -- a structural change
+    l.rev, l.changed_ms = text(bump()), text(math.floor(now / 1000))
+    local out = {}
+    for _, name in ipairs(LEASE) do
+        out[#out + 1] = name
+        out[#out + 1] = l[name]
+    end
+    call('HSET', tag .. 'lease:' .. l.key, unpack(out))
+    call('ZADD', changes, l.rev, 'l:' .. l.key)
+end
+
+local function delete_lease(l)
+    call('DEL', tag .. 'lease:' .. l.key)
+    if l.owner ~= '' then call('SREM', tag .. 'owned:' .. l.owner, l.key) end
+    leases[l.key] = false
+    bury('l:' .. l.key)
+end
+
+local function all_leases()
+    local list = {}
+    for _, name in ipairs(call('ZRANGE', changes, 0, -1)) do
+        local l = string.sub(name, 1, 2) == 'l:' and get_lease(string.sub(name, 3))
+        if l then list[#list + 1] = l end
+    end
+    return list
+end
+
+local function related(l, shard) -- the lease of another shard of the same stream and epoch
+    return get_lease(string.match(l.key, '^(.*/)') .. shard)
+end
+
+local function set_owner(l, id) -- without a new token
+    if l.owner ~= '' then call('SREM', tag .. 'owned:' .. l.owner, l.key) end
+    if id ~= '' then call('SADD', tag .. 'owned:' .. id, l.key) end
+    l.owner, l.next, l.deadline = id, '', ''
+end
+
+local function change_owner(l, id)
+    meta.token_high = math.max(tonumber(l.token), meta.token_high, now - 1) + 1
+    l.prev, l.token = l.token, text(meta.token_high)
+    l.switches = text(tonumber(l.switches) + 1)
+    set_owner(l, id)
+end
+
+local function clear_pending(l)
+    if l.pend ~= '' then
+        l.pend, l.pend_size = '', '0'
+        call('HDEL', tag .. 'lease:' .. l.key, 'pend_state')
+    end
+end
+
+local function apply_seek(l)
+    if l.seek ~= '' then
+        l.ckpt, l.seek = l.seek, ''
+        l.epoch = text(tonumber(l.epoch) + 1)
+        clear_pending(l)
+    end
+end
+
+local function write_position(l, position)
+    if compare(position, l.ckpt) < 0 then return false end
+    l.ckpt = position
+    clear_pending(l)
+    return true
+end
+
+local function held(l, token)
+    return l.owner == by.worker and l.token == token and l.state == OPEN
+end
+
+local function pass_on(l, to_nobody)
+    apply_seek(l)
+    change_owner(l, not to_nobody and lives(l.next) and l.next or '')
+    save_lease(l)
+end
+
+-- A seek moves the checkpoint of a lease that nobody read yet, so beyond its start says nothing then.
+local function started(l)
+    return l.owner ~= '' or l.state == ENDED or (l.epoch == '0' and compare(l.ckpt, l.start) > 0)
+end
+
+local function end_lease(l)
+    l.state, l.ckpt, l.seek = ENDED, SHARD_END, ''
+    clear_pending(l)
+    change_owner(l, '')
+end
+
+-- the rules of every counted operation -------------------------------------------
+local function mind_the_clock() -- rule 6
+    local duration_us = meta.duration_ms * 1000
+    local back = now < meta.last_us
+    local gap = now > meta.last_us + duration_us / 4
+    if not back and gap then
+        local others = call('ZCARD', workers)
+        if call('ZSCORE', workers, by.worker) then others = others - 1 end
+        gap = others > 0
+    end
+    if back then
+        -- A hold set before the clock went back would last as long as the jump.
+        meta.hold_until = now + duration_us
+        local far = call('ZRANGEBYSCORE', workers, '(' .. text(now + duration_us), '+inf')
+        for _, id in ipairs(far) do call('ZADD', workers, text(now + duration_us), id) end
+    elseif gap then
+        meta.hold_until = math.max(meta.hold_until, now + duration_us)
+    end
+end
+
+local function mark_the_lost() -- rule 7
+    for _, id in ipairs(call('ZRANGEBYSCORE', workers, '-inf', text(now))) do
+        local v = call('HMGET', tag .. 'worker:' .. id, 'state', 'lost_us')
+        if v[1] ~= LOST then
+            mark_member(id, 'state', LOST, 'lost_us', text(now))
+        elseif id ~= by.worker and now - (tonumber(v[2]) or 0) >= LOST_US
+            and call('SCARD', tag .. 'owned:' .. id) == 0 then
+            delete_member(id)
+        end
+    end
+end
+
+local function forget_tombstones()
+    for _, name in ipairs(call('ZRANGEBYSCORE', tombs, '-inf', text(now - TOMBSTONE_US), 'LIMIT', 0, 100)) do
+        meta.floor = math.max(meta.floor, tonumber(call('ZSCORE', changes, name) or 0))
+        call('ZREM', changes, name)
+        call('ZREM', tombs, name)
+    end
+end
+
+local me = false -- the caller as registered: {op, gen, duration_ms, state, rejoin_op}
+
+-- Returns nil to go on, or the status to answer. `mode` is nil, 'join', 'rejoin' or 'leave'.
+local function enter(mode, duration_ms)
+    local joins = mode == 'join' or mode == 'rejoin'
+    if not meta then return REJOIN end
+    local id = run_id()
+    if id ~= '' and id ~= meta.run_id then
+        meta.run_id = id
+        open_generation(0, duration_ms or 0)
+    end
+    if by.gen > meta.gen and mode ~= 'join' then open_generation(by.gen, duration_ms or 0) end
+    local same = by.gen == meta.gen and by.nonce == meta.nonce
+    if not same and not joins then return REJOIN end
+    if not same then by.version = 0 end -- what it knows is of another generation
+    by.reset = not same and mode == 'rejoin'
+
+    local v = call('HMGET', tag .. 'worker:' .. by.worker, 'op', 'gen', 'duration_ms', 'state', 'rejoin_op')
+    if v[1] then
+        me = {op = tonumber(v[1]), same = v[2] == text(meta.gen) .. ':' .. meta.nonce,
+            duration_ms = tonumber(v[3]), state = v[4], rejoin_op = tonumber(v[5])}
+    end
+    if not joins then
+        if not me and mode == 'leave' and call('ZSCORE', tombs, 'w:' .. by.worker) then return DONE_BEFORE end
+        if not me or not me.same then return REJOIN end
+    end
+    if me and by.op < me.op then return STALE end
+    if not joins and (by.answered > me.op or by.version > meta.version) then
+        open_generation(0, 0)
+        return REJOIN
+    end
+    if joins then meta.duration_ms = math.max(meta.duration_ms, duration_ms) end
+    mind_the_clock()
+    if me then call('HSET', tag .. 'worker:' .. by.worker, 'op', text(by.op)) end
+    mark_the_lost()
+    forget_tombstones()
+end
+
+local function take_member()
+    return {host = arg(), boot_id = arg(), pid = arg(), pid_started = arg(), max_leases = arg(), load = arg(),
+        joined_us = arg()}
+end
+
+-- Registers the caller in this generation; a repeated join changes nothing but its life.
+local function register(member, duration_ms, rejoin_op)
+    local joined_us = tonumber(member.joined_us) > 0 and member.joined_us or text(now)
+    if rejoin_op > 0 or not me or not me.same or me.state == LOST then
+        mark_member(by.worker, 'state', ACTIVE, 'joined_us', joined_us, 'host', member.host,
+            'boot_id', member.boot_id, 'pid', member.pid, 'pid_started', member.pid_started,
+            'max_leases', member.max_leases, 'load', member.load, 'duration_ms', text(duration_ms),
+            'gen', text(meta.gen) .. ':' .. meta.nonce, 'op', text(by.op), 'rejoin_op', text(rejoin_op))
+    end
+    call('ZADD', workers, text(now + duration_ms * 1000), by.worker)
+    meta.duration_ms = duration_ms
+    for _, id in ipairs(call('ZRANGE', workers, 0, -1)) do
+        local other = tonumber(call('HGET', tag .. 'worker:' .. id, 'duration_ms') or 0)
+        meta.duration_ms = math.max(meta.duration_ms, other)
+    end
+end
+
+-- the answer ------------------------------------------------------------------------
+local function add(out, ...)
+    for i = 1, select('#', ...) do out[#out + 1] = (select(i, ...)) end
+end
+
+local function show_lease(out, l)
+    local handoff_ms = l.deadline ~= '' and text(math.floor((tonumber(l.deadline) - now) / 1000)) or '0'
+    add(out, 'l', l.key, l.state, l.owner, l.next, handoff_ms, l.token, l.prev, l.rev, l.start, l.ckpt, l.epoch,
+        l.seek, l.pend, l.pend_size, l.parents, l.children, l.hash_start, l.hash_end, l.behind_ms, l.load,
+        l.switches, l.changed_ms)
+end
+
+local function show_changes(out, since, reset)
+    local names = call('ZRANGEBYSCORE', changes, '(' .. text(since), '+inf', 'WITHSCORES', 'LIMIT', 0, page + 1)
+    local shown = math.min(#names / 2, page)
+    local count, place = 0, #out + 1
+    out[place] = '0'
+    for i = 1, shown do
+        local name = names[2 * i - 1]
+        local kind, rest = string.sub(name, 1, 1), string.sub(name, 3)
+        local l = kind == 'l' and get_lease(rest)
+        local m = kind == 'w' and call('HMGET', tag .. 'worker:' .. rest, 'state', 'joined_us', 'host',
+            'boot_id', 'pid', 'pid_started', 'max_leases', 'load')
+        local gone = kind == 'l' and not l or m and not m[1]
+        if not gone or not reset then count = count + 1 end
+        if l then
+            show_lease(out, l)
+        elseif not gone then
+            add(out, 'w', rest, unpack(m))
+        elseif not reset then
+            add(out, kind == 'l' and 'lg' or 'wg', rest)
+        end
+    end
+    out[place] = text(count)
+    local more = #names / 2 > page
+    return more, more and tonumber(names[2 * shown]) or meta.version
+end
+
+local function result(status, l)
+    return {text(status), l and l.token or '0', l and l.owner or '', l and l.ckpt or '0'}
+end
+
+local function all_results(status, count)
+    local results = {}
+    for i = 1, count do results[i] = result(status) end
+    return results
+end
+
+-- status, generation, what the caller then knows, times and counters; results; changes
+local function answer(status, results)
+    local m = meta or {gen = by.gen, nonce = by.nonce, hold_until = 0, born_ms = 0, had_members = 0, synced = 0,
+        synced_us = 0, token_high = 0, version = 0, floor = 0, stream = ''}
+    if meta then save_meta() end
+    local shows = meta and status >= 0 and status ~= REJOIN and not by.quiet
+    local reset = shows and (by.reset or by.version > m.version
+        or (by.version < m.floor and by.floor < m.floor))
+    local since = reset and 0 or by.version
+    local out = {text(status), text(m.gen), m.nonce, by.quiet and text(m.version) or '0', '0', text(now),
+        text(math.max(0, math.ceil((m.hold_until - now) / 1000))), text(m.born_ms), text(m.had_members),
+        text(m.synced), text(m.synced_us), text(m.token_high), text(m.floor), reset and '1' or '0', m.stream,
+        text(results and #results or 0)}
+    for _, r in ipairs(results or {}) do add(out, unpack(r)) end
+    if shows then
+        local more, version = show_changes(out, since, reset)
+        out[4], out[5] = text(version), more and '1' or '0'
+    else
+        out[#out + 1] = '0'
+    end
+    return out
+end
+
+load_meta()
+if meta and meta.schema ~= SCHEMA then
+    meta_stored, version_before, meta = {}, 0, nil
+    return answer(OTHER_SCHEMA)
+end
