@@ -7,8 +7,8 @@
 
 static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* The six bits of character c; REFUSED when it has none. Three characters of
-   four fill 24 bits, so the top byte of their sum is free for the mark. */
+/* The six bits of character c; REFUSED when it has none. Four characters
+   fill 24 bits, so the top byte is free for the mark. */
 #define REFUSED             0xFF000000u
 #define IS_IN(c, low, high) ((c) >= (low) && (c) <= (high))
 #define SIX(c)                                                                                               \
@@ -35,7 +35,7 @@ static uint32_t group(const unsigned char *in)
     return PART[0][in[0]] | PART[1][in[1]] | PART[2][in[2]] | PART[3][in[3]];
 }
 
-/* Whole groups without padding. In place is safe: no store reaches behind the
+/* Whole groups without padding. In place is safe: no store reaches beyond the
    characters already read. A vector form belongs here: the same contract, chosen
    by what the processor can do. */
 static bool decode_groups(unsigned char *out, const unsigned char *in, size_t groups)
