@@ -9,6 +9,15 @@
 
 #define HASH_DIGITS_MAX 39
 
+/* Eight bytes at once: '0' to '9' are the ones whose high half is 3 before and after 6 is added. */
+static bool all_digits(uint64_t eight)
+{
+    const uint64_t high = 0xF0F0F0F0F0F0F0F0u;
+    const uint64_t threes = 0x3030303030303030u;
+
+    return (eight & high) == threes && ((eight + 0x0606060606060606u) & high) == threes;
+}
+
 bool kcl_seqno_valid(const char *digits, size_t size)
 {
     size_t i;
@@ -16,7 +25,15 @@ bool kcl_seqno_valid(const char *digits, size_t size)
     if (size == 0 || size > KCL_SEQUENCE_MAX || (digits[0] == '0' && size > 1)) {
         return false;
     }
-    for (i = 0; i < size; i++) {
+    for (i = 0; size - i >= 8; i += 8) { /* each record delivered passes here */
+        uint64_t eight;
+
+        memcpy(&eight, digits + i, sizeof(eight));
+        if (!all_digits(eight)) {
+            return false;
+        }
+    }
+    for (; i < size; i++) {
         if (digits[i] < '0' || digits[i] > '9') {
             return false;
         }
