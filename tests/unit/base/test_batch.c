@@ -62,6 +62,22 @@ static void test_a_record_not_added_is_not_counted(void **state)
     kcl_block_release(block);
 }
 
+static void test_growing_without_adding_keeps_the_batch_whole(void **state)
+{
+    struct kcl_block *block = kcl_block_new(NULL, 0);
+    size_t count = 0;
+
+    (void)state;
+    while (count == 0 || count < block->records_room) {
+        assert_true(add(block, count));
+        count++;
+    }
+    assert_non_null(kcl_block_next_record(block)); /* moves the table */
+    assert_int_equal(block->batch.records_count, count);
+    assert_int_equal(block->batch.records[count - 1].sub, count - 1);
+    kcl_block_release(block);
+}
+
 static void test_the_last_reference_returns_the_bytes(void **state)
 {
     struct kcl_ledger *ledger = kcl_ledger_new();
@@ -131,6 +147,7 @@ int main(void)
         cmocka_unit_test(test_an_empty_block_shows_no_records),
         cmocka_unit_test(test_records_stay_in_order_while_the_table_grows),
         cmocka_unit_test(test_a_record_not_added_is_not_counted),
+        cmocka_unit_test(test_growing_without_adding_keeps_the_batch_whole),
         cmocka_unit_test(test_the_last_reference_returns_the_bytes),
         cmocka_unit_test(test_a_ledger_lives_as_long_as_its_blocks),
         cmocka_unit_test(test_every_allocation_may_fail),

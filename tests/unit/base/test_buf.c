@@ -56,6 +56,7 @@ static void test_an_error_sticks_until_it_is_cleared(void **state)
     (void)state;
     kcl_buf_init(&b, 4);
     kcl_buf_text(&b, "abc");
+    assert_int_equal(b.room, 4); /* never more memory than the ceiling */
     kcl_buf_printf(&b, "%s", "de");
     kcl_buf_text(&b, "f");
     assert_int_equal(kcl_buf_rc(&b), KCL_ETOOBIG);

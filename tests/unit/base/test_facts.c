@@ -196,13 +196,26 @@ static void test_a_reset_drops_what_came_before(void **state)
 static kcl_rc collect(void *user)
 {
     struct kcl_changes changes;
+    size_t count;
     kcl_rc rc;
+    size_t i;
 
     (void)user;
     kcl_changes_init(&changes);
     kcl_changes_on_reset(&changes);
     show(&changes);
     rc = changes.rc;
+    for (i = 0; i < changes.count; i++) {
+        const struct kcl_change *change = &changes.entries[i];
+
+        assert_true(change->kind == KCL_CHANGE_RESET || change->lease != NULL || change->member != NULL ||
+                    change->key != NULL);
+    }
+    if (rc != KCL_OK) {
+        count = changes.count;
+        kcl_changes_on_lease_gone(&changes, "later"); /* nothing follows a gap */
+        assert_int_equal(changes.count, count);
+    }
     assert_true(rc != KCL_OK || changes.count == 41); /* complete, or known not to be */
     kcl_changes_fini(&changes);
     return rc;

@@ -38,6 +38,7 @@ static void test_messages_come_in_the_order_they_were_put(void **state)
     assert_null(kcl_mailbox_take(&m, &closed));
     assert_false(closed);
     for (i = 0; i < 3; i++) {
+        messages[i].next = &messages[0]; /* whatever it holds */
         assert_int_equal(kcl_mailbox_put(&m, &messages[i]), KCL_OK);
     }
     for (i = 0; i < 3; i++) {
