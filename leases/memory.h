@@ -46,12 +46,14 @@ kcl_lease_store kcl_memory_store_table(struct kcl_memory_store *store);
 /** Empties it as FLUSHALL does: every application is gone, the server is the same. Handles stay open. */
 void kcl_memory_store_wipe(struct kcl_memory_store *store);
 /** Copies the state of all applications. KCL_ENOMEM. */
-KCL_MUST_CHECK kcl_rc kcl_memory_store_snapshot(struct kcl_memory_store *store, struct kcl_memory_snapshot **out);
+KCL_MUST_CHECK kcl_rc kcl_memory_store_snapshot(struct kcl_memory_store *store,
+                                                struct kcl_memory_snapshot **out);
 /** Sets the state back to the snapshot, which may be used again. KCL_ENOMEM: nothing changed. */
 KCL_MUST_CHECK kcl_rc kcl_memory_store_restore(struct kcl_memory_store *store,
                                                const struct kcl_memory_snapshot *snapshot);
 void kcl_memory_snapshot_free(struct kcl_memory_snapshot *snapshot);
-/** The server's identity changes, as at a restart or a fail-over. A restore by a new server: restore, then this. */
+/** The server's identity changes, as at a restart or a fail-over. A restore by a new server: restore, then
+ * this. */
 void kcl_memory_store_set_identity(struct kcl_memory_store *store, uint64_t identity);
 uint64_t kcl_memory_store_identity(const struct kcl_memory_store *store);
 

@@ -6,7 +6,8 @@
 #include "kcl/base/error.h"
 #include "leases/memory_state.h"
 
-kcl_rc kcl_memory_init_app(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_init_app(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans,
+                           kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, NULL, KCL_MEMORY_OP_OTHER, 0);
@@ -28,8 +29,8 @@ kcl_rc kcl_memory_take_stream(struct kcl_memory_op *op, const kcl_store_stream *
         return KCL_EINVAL;
     }
     if (op->meta->exists && strcmp(op->meta->stream, stream->name) != 0) {
-        return kcl_error_set(err, KCL_EAPPSTREAM, "application %s reads stream %s: it cannot read %s too", op->app->name,
-                             op->meta->stream, stream->name);
+        return kcl_error_set(err, KCL_EAPPSTREAM, "application %s reads stream %s: it cannot read %s too",
+                             op->app->name, op->meta->stream, stream->name);
     }
     op->meta->epoch_s = stream->epoch_s;
     return KCL_OK;
@@ -129,7 +130,8 @@ static kcl_rc join_app(struct kcl_memory_op *op, const kcl_store_join *in, kcl_e
 
     if (!op->meta->exists && in->require_existing) {
         return kcl_error_set(err, KCL_ESTORECONF,
-                             "application %s is not in the store and require_existing is set: make it first", op->app->name);
+                             "application %s is not in the store and require_existing is set: make it first",
+                             op->app->name);
     }
     rc = kcl_memory_take_stream(op, &in->stream, err);
     if (rc == KCL_OK && !op->meta->exists) {
@@ -179,7 +181,8 @@ static kcl_rc beat(struct kcl_memory_op *op, kcl_member_state state, uint64_t lo
 }
 
 kcl_rc kcl_memory_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, kcl_member_state state,
-                            uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+                            uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans,
+                            kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_HEARTBEAT, 0);
@@ -191,7 +194,8 @@ kcl_rc kcl_memory_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, kcl
 }
 
 /* The pass of the caller's lease with that key and token, or NULL. */
-static const kcl_store_pass *pass_of(const struct kcl_memory_lease *lease, const kcl_store_pass *passes, size_t count)
+static const kcl_store_pass *pass_of(const struct kcl_memory_lease *lease, const kcl_store_pass *passes,
+                                     size_t count)
 {
     size_t i;
 
@@ -232,8 +236,8 @@ static kcl_rc go(struct kcl_memory_op *op, const kcl_store_pass *passes, size_t 
     return KCL_OK;
 }
 
-kcl_rc kcl_memory_go(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes, size_t count,
-                     const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_go(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes,
+                     size_t count, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_LEAVE, 0);
@@ -267,8 +271,8 @@ static kcl_rc evict(struct kcl_memory_op *op, const char *id)
     return rc;
 }
 
-kcl_rc kcl_memory_evict(kcl_store_handle *h, const kcl_store_caller *by, const char *id, const kcl_store_sink *sink,
-                        kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_evict(kcl_store_handle *h, const kcl_store_caller *by, const char *id,
+                        const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
