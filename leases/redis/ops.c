@@ -10,7 +10,8 @@
 #include "leases/redis/decode.h"
 #include "leases/redis/handle.h"
 
-#define FACT_SIZE 256 /* host name, boot id; as decode.c reads them */
+#define HOST_SIZE    256 /* as decode.c reads them */
+#define BOOT_ID_SIZE 64
 
 static const kcl_store_caller nobody = {.worker = ""};
 
@@ -132,23 +133,21 @@ static void add_stream(struct kcl_redis_args *a, const kcl_store_stream *stream)
     kcl_redis_args_i64(a, stream->epoch_s);
 }
 
-static void add_fact(struct kcl_redis_args *a, const char *text)
+/* Facts about a process only help people: one that is too long is left out. */
+static void add_fact(struct kcl_redis_args *a, const char *text, size_t size)
 {
-    kcl_redis_args_text(a, text);
-    if (text && strlen(text) >= FACT_SIZE) {
-        kcl_redis_args_name(a, "", 0); /* refuses the call */
-    }
+    kcl_redis_args_text(a, text && strlen(text) < size ? text : "");
 }
 
 static void add_member(struct kcl_redis_args *a, const kcl_member *m)
 {
-    add_fact(a, m->host);
-    add_fact(a, m->boot_id);
+    add_fact(a, m->host, HOST_SIZE);
+    add_fact(a, m->boot_id, BOOT_ID_SIZE);
     kcl_redis_args_u64(a, m->pid);
     kcl_redis_args_u64(a, m->pid_started);
     kcl_redis_args_u64(a, m->max_leases);
-    kcl_redis_args_u64(a, m->load_permille);
     kcl_redis_args_i64(a, m->joined_us);
+    kcl_redis_args_u64(a, m->state);
 }
 
 static void add_new_leases(struct kcl_redis_args *a, const kcl_store_new_lease *leases, size_t count)
@@ -219,6 +218,8 @@ static void add_facts(struct kcl_redis_args *a, const kcl_lease *leases, size_t 
         kcl_redis_args_shards(a, l->children, l->children_count);
         kcl_redis_args_text(a, l->hash_start);
         kcl_redis_args_text(a, l->hash_end);
+        kcl_redis_args_i64(a, l->behind_ms);
+        kcl_redis_args_u64(a, l->load_bytes_s);
         kcl_redis_args_u64(a, l->owner_switches);
     }
 }
@@ -254,6 +255,9 @@ static kcl_rc op_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, kcl_
                            uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans,
                            kcl_error *err)
 {
+    if (state != KCL_MEMBER_ACTIVE && state != KCL_MEMBER_DRAINING) {
+        return kcl_error_set(err, KCL_EINVAL, "a heartbeat says active or draining");
+    }
     struct call c;
     begin(&c, h, KCL_SCRIPT_HEARTBEAT, by);
     kcl_redis_args_u64(&c.args, state == KCL_MEMBER_DRAINING ? 1 : 0);
@@ -374,7 +378,7 @@ static kcl_rc op_seek(kcl_store_handle *h, const char *key, const kcl_position *
     begin(&c, h, KCL_SCRIPT_SEEK, &nobody);
     kcl_redis_args_key(&c.args, key);
     kcl_redis_args_position(&c.args, position);
-    kcl_redis_args_name(&c.args, seek_id, FACT_SIZE);
+    kcl_redis_args_name(&c.args, seek_id, KCL_NAME_SIZE);
     return finish(&c, NULL, NULL, 0, NULL, ans, err);
 }
 
@@ -399,6 +403,7 @@ static kcl_rc op_leave(kcl_store_handle *h, const kcl_store_caller *by, const kc
         kcl_redis_args_key(&c.args, passes[i].key);
         kcl_redis_args_u64(&c.args, passes[i].token);
         kcl_redis_args_position(&c.args, passes[i].position);
+        kcl_redis_args_u64(&c.args, passes[i].to_nobody ? 1 : 0);
     }
     return finish(&c, NULL, NULL, 0, sink, ans, err);
 }

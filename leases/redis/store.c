@@ -205,7 +205,7 @@ kcl_rc kcl_redis_open(void *self, const char *app, int64_t timeout_ms, kcl_store
 {
     struct kcl_redis_store *store = self;
     if (!app_valid(app) || timeout_ms <= 0) {
-        return kcl_error_set(err, KCL_EINVAL,
+        return kcl_error_set(err, KCL_ECONFIG,
                              "an application's name is 1 to %d of A-Z a-z 0-9 _ . - and the "
                              "time-out more than 0",
                              KCL_NAME_MAX);

@@ -16,11 +16,13 @@ for i = 1, count do
     else
         l.behind_ms, l.load = behind_ms, load
         local fields = {'behind_ms', behind_ms, 'load', load}
-        if prepare then
+        if compare(position, l.ckpt) < 0 then
+            status = OLD
+        elseif prepare then
             l.pend, l.pend_size = position, text(#state)
             add(fields, 'pend_state', state)
-        elseif not write_position(l, position) then
-            status = OLD
+        else
+            write_position(l, position)
         end
         add(fields, 'ckpt', l.ckpt, 'pend', l.pend, 'pend_size', l.pend_size)
         call('HSET', tag .. 'lease:' .. l.key, unpack(fields))

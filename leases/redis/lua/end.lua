@@ -4,16 +4,6 @@
 local key, token, count = arg(), arg(), tonumber(arg())
 local stop = enter()
 if stop then return answer(stop, all_results(stop, count)) end
-local l = get_lease(key)
-if not l then return answer(GONE, all_results(GONE, count)) end
-if not held(l, token) then
-    stop = l.prev == token and l.state == ENDED and DONE_BEFORE or FENCED
-    return answer(stop, all_results(stop, count))
-end
-if l.seek ~= '' then -- an operator wants it read again from elsewhere
-    pass_on(l, false)
-    return answer(REFUSED, all_results(REFUSED, count))
-end
 
 local function parents_known(child, parents)
     for shard in string.gmatch(parents, '[^,]+') do
@@ -22,22 +12,38 @@ local function parents_known(child, parents)
     return true
 end
 
-local results, children = {}, {}
-end_lease(l)
+local children = {}
 for i = 1, count do
-    local child, parents, hash_start, hash_end, start = arg(), arg(), arg(), arg(), arg()
-    local c = get_lease(child)
-    children[i] = string.match(child, '[^/]*$')
-    if c then
-        results[i] = result(DONE_BEFORE, c)
-    elseif not parents_known(child, parents) then
-        results[i] = result(REFUSED)
-    else
-        c = new_lease(child, parents, hash_start, hash_end, start)
-        save_lease(c)
-        results[i] = result(OK, c)
-    end
+    children[i] = {key = arg(), parents = arg(), hash_start = arg(), hash_end = arg(), start = arg()}
 end
-if count > 0 then l.children = table.concat(children, ',') end
+
+local function settle(create)
+    local results = {}
+    for i, c in ipairs(children) do
+        local l, status = get_lease(c.key), DONE_BEFORE
+        if not l then
+            status = REFUSED
+            if create and parents_known(c.key, c.parents) then
+                l, status = new_lease(c.key, c.parents, c.hash_start, c.hash_end, c.start), OK
+                save_lease(l)
+            end
+        end
+        results[i] = result(status, l)
+    end
+    return results
+end
+
+local l = get_lease(key)
+if not l then return answer(GONE, settle(false)) end
+if not held(l, token) then
+    return answer(l.prev == token and l.state == ENDED and DONE_BEFORE or FENCED, settle(false))
+end
+if l.seek ~= '' then -- an operator wants it read again from elsewhere
+    pass_on(l, false)
+    return answer(REFUSED, settle(false))
+end
+end_lease(l)
+change_owner(l, '')
+for _, c in ipairs(children) do l.children = unite(l.children, string.match(c.key, '[^/]*$')) end
 save_lease(l)
-return answer(OK, results)
+return answer(OK, settle(true))

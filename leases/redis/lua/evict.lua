@@ -4,8 +4,7 @@ local id = arg()
 local stop = enter()
 if stop then return answer(stop) end
 if not call('ZSCORE', workers, id) then return answer(GONE) end
+if call('HGET', tag .. 'worker:' .. id, 'state') == LOST then return answer(DONE_BEFORE) end
 if lives(id) then call('ZADD', workers, text(now), id) end
-if call('HGET', tag .. 'worker:' .. id, 'state') ~= LOST then
-    mark_member(id, 'state', LOST, 'lost_us', text(now))
-end
+mark_member(id, 'state', LOST, 'lost_us', text(now))
 return answer(OK)

@@ -12,8 +12,7 @@ for i = 1, count do
     elseif l.rev ~= rev or l.deadline == '' or now < tonumber(l.deadline) or not lives(l.next) then
         results[i] = result(REFUSED, l)
     else
-        change_owner(l, l.next)
-        save_lease(l)
+        pass_on(l, false)
         results[i] = result(OK, l)
     end
 end

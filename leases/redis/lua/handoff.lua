@@ -13,8 +13,7 @@ for i = 1, count do
         results[i] = result(REFUSED, l)
     else
         -- Never shorter than the owner's life: by then it has heard of it or has stopped.
-        local duration_ms = tonumber(call('HGET', tag .. 'worker:' .. l.owner, 'duration_ms'))
-        l.next, l.deadline = target, text(now + math.max(drain_ms, duration_ms) * 1000)
+        l.next, l.deadline = target, text(now + math.max(drain_ms * 1000, duration_us))
         save_lease(l)
         results[i] = result(OK, l)
     end

@@ -14,5 +14,5 @@ end
 local stop = enter('join', duration_ms)
 if stop then return answer(stop) end
 meta.epoch_s = epoch_s
-register(member, duration_ms, 0)
+register(member, duration_ms)
 return answer(OK)

@@ -1,15 +1,21 @@
 -- SPDX-License-Identifier: Apache-2.0
--- leave(n, n (key, token, position or '')): the caller goes and gives back what it still has.
+-- leave(n, n (key, token, position or '', to_nobody)): the caller goes and gives back what it still has.
 local count = tonumber(arg())
 local stop = enter('leave')
 if stop then return answer(stop) end
+local passes = {}
 for _ = 1, count do
-    local l, token, position = get_lease(arg()), arg(), arg()
-    if l and held(l, token) and position ~= '' then write_position(l, position) end
+    local key = arg()
+    passes[key] = {token = arg(), position = arg(), to_nobody = arg() == '1'}
 end
-for _, key in ipairs(call('SMEMBERS', tag .. 'owned:' .. by.worker)) do
-    local l = get_lease(key)
-    if l and l.owner == by.worker then pass_on(l, false) end
+for _, l in ipairs(owned_leases()) do
+    local pass = passes[l.key]
+    if pass and pass.token == l.token then
+        pass_on(l, pass.to_nobody, pass.position)
+    else
+        pass_on(l, false)
+    end
 end
 delete_member(by.worker)
+call('ZADD', tombs, text(now), 'left:' .. by.worker)
 return answer(OK)

@@ -9,8 +9,7 @@ for i = 1, count do
     if not l then
         results[i] = result(GONE)
     elseif held(l, token) then
-        if position ~= '' then write_position(l, position) end
-        pass_on(l, to_nobody)
+        pass_on(l, to_nobody, position)
         results[i] = result(OK, l)
     else
         results[i] = result(l.prev == token and DONE_BEFORE or FENCED, l)

@@ -86,10 +86,12 @@ local function calm()
     return now >= meta.hold_until
 end
 
-local function open_generation(above, duration_ms)
+local duration_us = 0 -- of a hold that is opened now: the longest lease duration of anybody, the caller's too
+
+local function open_generation(above)
     meta.gen = math.max(meta.gen, above) + 1
     meta.nonce = fresh_nonce
-    meta.hold_until = now + math.max(meta.duration_ms, duration_ms) * 1000
+    meta.hold_until = now + duration_us
     meta.synced, meta.had_members = 0, 1
     bump()
 end
@@ -136,6 +138,10 @@ local function delete_member(id)
     call('DEL', tag .. 'worker:' .. id, tag .. 'owned:' .. id)
     call('ZREM', workers, id)
     bury('w:' .. id)
+end
+
+local function has_left(id) -- by itself, within the last hour: a late rejoin must not bring it back
+    return call('ZSCORE', tombs, 'left:' .. id)
 end
 
 -- leases -----------------------------------------------------------------------
@@ -186,17 +192,39 @@ local function delete_lease(l)
     bury('l:' .. l.key)
 end
 
-local function all_leases()
+local function sorted_leases(keys)
+    table.sort(keys)
     local list = {}
-    for _, name in ipairs(call('ZRANGE', changes, 0, -1)) do
-        local l = string.sub(name, 1, 2) == 'l:' and get_lease(string.sub(name, 3))
-        if l then list[#list + 1] = l end
-    end
+    for _, key in ipairs(keys) do list[#list + 1] = get_lease(key) or nil end
     return list
+end
+
+local function all_leases()
+    local keys = {}
+    for _, name in ipairs(call('ZRANGE', changes, 0, -1)) do
+        if string.sub(name, 1, 2) == 'l:' then keys[#keys + 1] = string.sub(name, 3) end
+    end
+    return sorted_leases(keys)
+end
+
+local function owned_leases()
+    return sorted_leases(call('SMEMBERS', tag .. 'owned:' .. by.worker))
 end
 
 local function related(l, shard) -- the lease of another shard of the same stream and epoch
     return get_lease(string.match(l.key, '^(.*/)') .. shard)
+end
+
+local function unite(mine, theirs) -- lists of shard ids, 'a,b'; at most four
+    local have, count, changed = {}, 0, false
+    for id in string.gmatch(mine, '[^,]+') do have[id], count = true, count + 1 end
+    for id in string.gmatch(theirs, '[^,]+') do
+        if not have[id] and count < 4 then
+            have[id], count, changed = true, count + 1, true
+            mine = mine == '' and id or mine .. ',' .. id
+        end
+    end
+    return mine, changed
 end
 
 local function set_owner(l, id) -- without a new token
@@ -227,62 +255,57 @@ local function apply_seek(l)
     end
 end
 
-local function write_position(l, position)
-    if compare(position, l.ckpt) < 0 then return false end
-    l.ckpt = position
-    clear_pending(l)
-    return true
+local function write_position(l, position) -- a lower one is left out
+    if compare(position, l.ckpt) >= 0 then
+        l.ckpt = position
+        clear_pending(l)
+    end
 end
 
 local function held(l, token)
     return l.owner == by.worker and l.token == token and l.state == OPEN
 end
 
-local function pass_on(l, to_nobody)
+local function pass_on(l, to_nobody, position)
+    if position and position ~= '' then write_position(l, position) end
     apply_seek(l)
     change_owner(l, not to_nobody and lives(l.next) and l.next or '')
     save_lease(l)
 end
 
--- A seek moves the checkpoint of a lease that nobody read yet, so beyond its start says nothing then.
-local function started(l)
-    return l.owner ~= '' or l.state == ENDED or (l.epoch == '0' and compare(l.ckpt, l.start) > 0)
+local function started(l) -- it was owned once, and that only after its parents had ended
+    return l.state == ENDED or l.token ~= '0'
 end
 
-local function end_lease(l)
+local function end_lease(l) -- the owner is not changed here
     l.state, l.ckpt, l.seek = ENDED, SHARD_END, ''
     clear_pending(l)
-    change_owner(l, '')
 end
 
 -- the rules of every counted operation -------------------------------------------
 local function mind_the_clock() -- rule 6
-    local duration_us = meta.duration_ms * 1000
-    local back = now < meta.last_us
-    local gap = now > meta.last_us + duration_us / 4
-    if not back and gap then
-        local others = call('ZCARD', workers)
-        if call('ZSCORE', workers, by.worker) then others = others - 1 end
-        gap = others > 0
-    end
-    if back then
-        -- A hold set before the clock went back would last as long as the jump.
-        meta.hold_until = now + duration_us
-        local far = call('ZRANGEBYSCORE', workers, '(' .. text(now + duration_us), '+inf')
-        for _, id in ipairs(far) do call('ZADD', workers, text(now + duration_us), id) end
-    elseif gap then
-        meta.hold_until = math.max(meta.hold_until, now + duration_us)
+    local latest = now + duration_us
+    if now < meta.last_us then
+        -- A hold or a life from before the step would last as long as the step.
+        meta.hold_until = latest
+        for _, id in ipairs(call('ZRANGEBYSCORE', workers, '(' .. text(latest), '+inf')) do
+            call('ZADD', workers, text(latest), id)
+        end
+    elseif now > meta.last_us + duration_us / 4 then
+        local others = call('ZCARD', workers) - (call('ZSCORE', workers, by.worker) and 1 or 0)
+        if others > 0 then meta.hold_until = latest end
     end
 end
 
 local function mark_the_lost() -- rule 7
     for _, id in ipairs(call('ZRANGEBYSCORE', workers, '-inf', text(now))) do
         local v = call('HMGET', tag .. 'worker:' .. id, 'state', 'lost_us')
-        if v[1] ~= LOST then
-            mark_member(id, 'state', LOST, 'lost_us', text(now))
-        elseif id ~= by.worker and now - (tonumber(v[2]) or 0) >= LOST_US
-            and call('SCARD', tag .. 'owned:' .. id) == 0 then
-            delete_member(id)
+        if id ~= by.worker then
+            if v[1] ~= LOST then
+                mark_member(id, 'state', LOST, 'lost_us', text(now))
+            elseif now - (tonumber(v[2]) or 0) >= LOST_US and call('SCARD', tag .. 'owned:' .. id) == 0 then
+                delete_member(id)
+            end
         end
     end
 end
@@ -295,38 +318,64 @@ local function forget_tombstones()
     end
 end
 
-local me = false -- the caller as registered: {op, gen, duration_ms, state, rejoin_op}
+local me = false -- the caller as registered: {op, same, duration_ms, state, rejoin_op}
 
--- Returns nil to go on, or the status to answer. `mode` is nil, 'join', 'rejoin' or 'leave'.
-local function enter(mode, duration_ms)
-    local joins = mode == 'join' or mode == 'rejoin'
-    if not meta then return REJOIN end
+local function check_generation(mode) -- rules 2 and 3
     local id = run_id()
     if id ~= '' and id ~= meta.run_id then
         meta.run_id = id
-        open_generation(0, duration_ms or 0)
+        open_generation(0)
     end
-    if by.gen > meta.gen and mode ~= 'join' then open_generation(by.gen, duration_ms or 0) end
-    local same = by.gen == meta.gen and by.nonce == meta.nonce
-    if not same and not joins then return REJOIN end
-    if not same then by.version = 0 end -- what it knows is of another generation
-    by.reset = not same and mode == 'rejoin'
+    -- Above ours, or of a history that this store does not have; 0 is nobody's generation.
+    local above = by.gen > meta.gen or (by.gen == meta.gen and by.nonce ~= meta.nonce)
+    if above and by.gen > 0 and mode ~= 'join' then open_generation(by.gen) end
+    return by.gen == meta.gen and by.nonce == meta.nonce
+end
 
-    local v = call('HMGET', tag .. 'worker:' .. by.worker, 'op', 'gen', 'duration_ms', 'state', 'rejoin_op')
+local function check_stranger(mode) -- rule 4, for an id that is not registered
+    local deleted = call('ZSCORE', tombs, 'w:' .. by.worker)
+    if mode == 'rejoin' then return has_left(by.worker) and STALE or nil end
+    if mode == 'join' then return deleted and STALE or nil end
+    return mode == 'leave' and deleted and DONE_BEFORE or REJOIN
+end
+
+local function check_caller(mode, same, last) -- rules 4 and 5
+    local joins = mode == 'join' or mode == 'rejoin'
+    if not me then
+        local stop = check_stranger(mode)
+        if stop then return stop end
+    elseif not me.same and not joins then
+        return REJOIN
+    elseif by.op < me.op or (last and me.same and by.op <= me.rejoin_op) then
+        return STALE
+    end
+    if not same or mode == 'join' then return nil end
+    if by.version > meta.version or (mode ~= 'rejoin' and by.answered > me.op) then
+        open_generation(0)
+        return mode ~= 'rejoin' and REJOIN or nil
+    end
+end
+
+-- Returns nil to go on, or the status to answer. `mode` is nil, 'join', 'rejoin' or
+-- 'leave'; `last` says that it is the last piece of a rejoin.
+local function enter(mode, duration_ms, last)
+    if not meta then return REJOIN end
+    duration_us = math.max(meta.duration_ms, duration_ms or 0) * 1000
+    local same = check_generation(mode)
+    if not same and mode ~= 'join' and mode ~= 'rejoin' then return REJOIN end
+
+    local v = call('HMGET', tag .. 'worker:' .. by.worker, 'op', 'gen', 'duration_ms', 'state', 'rejoin_op',
+        'joined_us')
     if v[1] then
         me = {op = tonumber(v[1]), same = v[2] == text(meta.gen) .. ':' .. meta.nonce,
-            duration_ms = tonumber(v[3]), state = v[4], rejoin_op = tonumber(v[5])}
+            duration_ms = tonumber(v[3]), state = v[4], rejoin_op = tonumber(v[5]), joined_us = v[6]}
     end
-    if not joins then
-        if not me and mode == 'leave' and call('ZSCORE', tombs, 'w:' .. by.worker) then return DONE_BEFORE end
-        if not me or not me.same then return REJOIN end
+    local stop = check_caller(mode, same, last)
+    if by.gen ~= meta.gen or by.nonce ~= meta.nonce then -- what it knows is of another generation
+        by.version = 0
+        by.reset = mode == 'rejoin'
     end
-    if me and by.op < me.op then return STALE end
-    if not joins and (by.answered > me.op or by.version > meta.version) then
-        open_generation(0, 0)
-        return REJOIN
-    end
-    if joins then meta.duration_ms = math.max(meta.duration_ms, duration_ms) end
+    if stop then return stop end
     mind_the_clock()
     if me then call('HSET', tag .. 'worker:' .. by.worker, 'op', text(by.op)) end
     mark_the_lost()
@@ -334,25 +383,24 @@ local function enter(mode, duration_ms)
 end
 
 local function take_member()
-    return {host = arg(), boot_id = arg(), pid = arg(), pid_started = arg(), max_leases = arg(), load = arg(),
-        joined_us = arg()}
+    return {host = arg(), boot_id = arg(), pid = arg(), pid_started = arg(), max_leases = arg(),
+        joined_us = arg(), state = arg()}
 end
 
--- Registers the caller in this generation; a repeated join changes nothing but its life.
+-- Registers the caller in this generation. rejoin_op is nil at a join.
 local function register(member, duration_ms, rejoin_op)
-    local joined_us = tonumber(member.joined_us) > 0 and member.joined_us or text(now)
-    if rejoin_op > 0 or not me or not me.same or me.state == LOST then
-        mark_member(by.worker, 'state', ACTIVE, 'joined_us', joined_us, 'host', member.host,
-            'boot_id', member.boot_id, 'pid', member.pid, 'pid_started', member.pid_started,
-            'max_leases', member.max_leases, 'load', member.load, 'duration_ms', text(duration_ms),
-            'gen', text(meta.gen) .. ':' .. meta.nonce, 'op', text(by.op), 'rejoin_op', text(rejoin_op))
-    end
+    local joined_us = me and me.joined_us or tonumber(member.joined_us) > 0 and member.joined_us or text(now)
+    local state = rejoin_op and member.state == DRAINING and DRAINING or ACTIVE
+    rejoin_op = rejoin_op or me and me.same and me.rejoin_op or 0
+    mark_member(by.worker, 'state', state, 'joined_us', joined_us, 'host', member.host,
+        'boot_id', member.boot_id, 'pid', member.pid, 'pid_started', member.pid_started,
+        'max_leases', member.max_leases, 'duration_ms', text(duration_ms),
+        'gen', text(meta.gen) .. ':' .. meta.nonce, 'op', text(by.op), 'rejoin_op', text(rejoin_op))
+    call('HSETNX', tag .. 'worker:' .. by.worker, 'load', '0')
     call('ZADD', workers, text(now + duration_ms * 1000), by.worker)
-    meta.duration_ms = duration_ms
-    for _, id in ipairs(call('ZRANGE', workers, 0, -1)) do
-        local other = tonumber(call('HGET', tag .. 'worker:' .. id, 'duration_ms') or 0)
-        meta.duration_ms = math.max(meta.duration_ms, other)
-    end
+    -- The longest duration given counts, unless the caller is alone.
+    if call('ZCARD', workers) == 1 or duration_ms > meta.duration_ms then meta.duration_ms = duration_ms end
+    meta.last_us = now
 end
 
 -- the answer ------------------------------------------------------------------------
@@ -405,7 +453,7 @@ end
 
 -- status, generation, what the caller then knows, times and counters; results; changes
 local function answer(status, results)
-    local m = meta or {gen = by.gen, nonce = by.nonce, hold_until = 0, born_ms = 0, had_members = 0, synced = 0,
+    local m = meta or {gen = 0, nonce = '0', hold_until = 0, born_ms = 0, had_members = 0, synced = 0,
         synced_us = 0, token_high = 0, version = 0, floor = 0, stream = ''}
     if meta then save_meta() end
     local shows = meta and status >= 0 and status ~= REJOIN and not by.quiet

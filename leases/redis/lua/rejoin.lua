@@ -8,43 +8,39 @@ local duration_ms, stream, epoch_s = tonumber(arg()), arg(), arg()
 local born_ms, token_high = tonumber(arg()), tonumber(arg())
 local last, life_over = arg() == '1', arg() == '1'
 
-local function unite(mine, theirs) -- lists of shard ids, 'a,b'; at most four
-    local have, count, changed = {}, 0, false
-    for id in string.gmatch(mine, '[^,]+') do have[id], count = true, count + 1 end
-    for id in string.gmatch(theirs, '[^,]+') do
-        if not have[id] and count < 4 then
-            have[id], count, changed = true, count + 1, true
-            mine = mine == '' and id or mine .. ',' .. id
-        end
-    end
-    return mine, changed
-end
-
 local function take_fact()
     return {key = arg(), state = arg(), token = arg(), prev = arg(), start = arg(), ckpt = arg(), epoch = arg(),
-        seek = arg(), parents = arg(), children = arg(), hash_start = arg(), hash_end = arg(), switches = arg()}
+        seek = arg(), parents = arg(), children = arg(), hash_start = arg(), hash_end = arg(),
+        behind_ms = arg(), load = arg(), switches = arg()}
 end
 
 local function insert(f)
     local l = new_lease(f.key, f.parents, f.hash_start, f.hash_end, f.start)
-    for _, name in ipairs({'state', 'token', 'prev', 'ckpt', 'epoch', 'seek', 'children', 'switches'}) do
+    for _, name in ipairs({'token', 'prev', 'ckpt', 'epoch', 'seek', 'children', 'behind_ms', 'load',
+        'switches'}) do
         l[name] = f[name]
     end
+    if f.state == ENDED then end_lease(l) end
     save_lease(l)
 end
 
--- `guarded`: the hold is over and its owner lives, so it may not be ended or fenced.
-local function merge_place(l, f, guarded)
-    local changed = false
-    local mine, theirs = tonumber(l.epoch), tonumber(f.epoch)
-    local further = theirs == mine and compare(f.ckpt, l.ckpt) > 0
-    if l.state == OPEN and (further and not (guarded and f.ckpt == SHARD_END) or theirs > mine and not guarded) then
-        if theirs > mine then l.seek = '' end
+-- After the hold a lease with a living owner is neither ended nor fenced by facts.
+local function guarded(l)
+    return calm() and lives(l.owner)
+end
+
+-- The higher (seek epoch, checkpoint) wins; a pending seek belongs to its epoch.
+local function raise_position(l, f)
+    local mine, theirs, changed = tonumber(l.epoch), tonumber(f.epoch), false
+    if theirs > mine or (theirs == mine and compare(f.ckpt, l.ckpt) > 0) then
+        if theirs > mine then
+            l.seek = ''
+            clear_pending(l)
+        end
         l.ckpt, l.epoch, changed = f.ckpt, f.epoch, true
-        clear_pending(l)
+        if l.pend ~= '' and compare(l.pend, l.ckpt) < 0 then clear_pending(l) end
     end
-    if l.state == OPEN and f.seek ~= '' and f.epoch == l.epoch
-        and (l.seek == '' or compare(f.seek, l.seek) > 0) then
+    if f.seek ~= '' and l.seek == '' and f.epoch == l.epoch then
         l.seek, changed = f.seek, true
     end
     return changed
@@ -53,65 +49,64 @@ end
 local function merge(f)
     meta.token_high = math.max(meta.token_high, tonumber(f.token))
     local l = get_lease(f.key)
-    if not l then return insert(f) end
-    local guarded = calm() and lives(l.owner)
-    local changed = false
-    if tonumber(f.token) > tonumber(l.token) and not guarded then
-        set_owner(l, '') -- the owner that is stored here was replaced
-        l.token, l.prev, changed = f.token, f.prev, true
+    if not l then
+        if not call('ZSCORE', tombs, 'l:' .. f.key) then insert(f) end -- else it was deleted
+        return
     end
-    changed = merge_place(l, f, guarded) or changed
-    if f.state == ENDED and l.state == OPEN and not guarded then
-        if l.owner ~= '' then
-            end_lease(l)
-        else
-            l.state, l.ckpt, l.seek = ENDED, SHARD_END, ''
-        end
+    local may_change, newer = not guarded(l), tonumber(f.token) > tonumber(l.token)
+    local up, down, changed
+    l.parents, up = unite(l.parents, f.parents)
+    l.children, down = unite(l.children, f.children)
+    if l.state == OPEN and f.state == OPEN then changed = raise_position(l, f) end
+    if l.state == OPEN and f.state == ENDED and may_change then
+        end_lease(l)
+        if not newer then change_owner(l, '') end
         changed = true
     end
-    local grown_up, grown_down
-    l.parents, grown_up = unite(l.parents, f.parents)
-    l.children, grown_down = unite(l.children, f.children)
-    if l.hash_start == '' and f.hash_start ~= '' then
-        l.hash_start, l.hash_end, changed = f.hash_start, f.hash_end, true
+    if newer and may_change then -- whoever owned it under the lower token has lost it
+        set_owner(l, '')
+        l.token, l.prev, changed = f.token, f.prev, true
+        if tonumber(f.switches) > tonumber(l.switches) then l.switches = f.switches end
     end
-    if changed or grown_up or grown_down then save_lease(l) end
+    if up or down or changed then save_lease(l) end
 end
 
-local function end_ancestors(l, seen)
+-- A shard is read after its parents were: a child that has started proves that they are ended.
+local function end_ancestors(l)
     for shard in string.gmatch(l.parents, '[^,]+') do
         local p = related(l, shard)
-        if p and not seen[p.key] then
-            seen[p.key] = true
-            if p.state == OPEN and not (calm() and lives(p.owner)) then
-                end_lease(p)
-                save_lease(p)
-            end
-            end_ancestors(p, seen)
+        if p and p.state == OPEN and not guarded(p) then
+            end_lease(p)
+            change_owner(p, '')
+            save_lease(p)
+            end_ancestors(p)
         end
     end
 end
 
-local function own(tokens)
-    for key, token in pairs(tokens) do
-        local l = get_lease(key)
-        local known = l and tonumber(l.token) or 0
-        local newer = l and tonumber(token) > known
-        local same = l and tonumber(token) == known and (l.owner == by.worker or l.owner == '')
-        if l and not calm() and not life_over and l.state == OPEN and (newer or same) then
-            if newer then l.prev, l.token = l.token, token end
-            if newer or l.owner ~= by.worker then
-                set_owner(l, by.worker)
-                save_lease(l)
-            end
-            meta.token_high = math.max(meta.token_high, tonumber(token))
-        else
-            tokens[key] = nil
+local function put_back(key, token)
+    local l = get_lease(key)
+    if not l or l.state ~= OPEN then return end
+    local newer, same = tonumber(token) > tonumber(l.token), token == l.token
+    if newer or (same and l.owner == '') then
+        if newer then l.prev, l.token = l.token, token end
+        meta.token_high = math.max(meta.token_high, tonumber(token))
+        set_owner(l, by.worker)
+        save_lease(l)
+    end
+end
+
+local function settle_ownership(count)
+    local may_keep, tokens = not calm() and not life_over, {}
+    for _ = 1, count do
+        local key, token = arg(), arg()
+        if may_keep then
+            put_back(key, token)
+            tokens[key] = token
         end
     end
-    for _, key in ipairs(call('SMEMBERS', tag .. 'owned:' .. by.worker)) do
-        local l = get_lease(key)
-        if l and l.owner == by.worker and not tokens[key] then
+    for _, l in ipairs(owned_leases()) do
+        if l.owner == by.worker and tokens[l.key] ~= l.token then
             change_owner(l, '')
             save_lease(l)
         end
@@ -119,28 +114,23 @@ local function own(tokens)
 end
 
 if not meta then
-    make_meta(stream, epoch_s, duration_ms * 1000, born_ms, by.gen + 1)
+    make_meta(stream, epoch_s, duration_ms * 1000, 0, by.gen + 1)
+    meta.duration_ms = duration_ms
 elseif meta.stream ~= stream then
     return answer(OTHER_STREAM)
 end
-local stop = enter('rejoin', duration_ms)
-if not stop and last and me and me.same and me.rejoin_op >= by.op then stop = STALE end
+local stop = enter('rejoin', duration_ms, last)
 if stop then return answer(stop) end
 
-meta.had_members = 1
+meta.epoch_s, meta.had_members = epoch_s, 1
 if born_ms > 0 then meta.born_ms = math.min(meta.born_ms, born_ms) end
 meta.token_high = math.max(meta.token_high, token_high)
 for _ = 1, tonumber(arg()) do merge(take_fact()) end
-if last then
-    local tokens = {}
-    for _ = 1, tonumber(arg()) do
-        local key = arg()
-        tokens[key] = arg()
-    end
-    own(tokens)
-    register(member, duration_ms, by.op)
-end
 for _, l in ipairs(all_leases()) do
-    if started(l) then end_ancestors(l, {}) end
+    if started(l) then end_ancestors(l) end
+end
+if last then
+    register(member, duration_ms, by.op)
+    settle_ownership(tonumber(arg()))
 end
 return answer(OK)
