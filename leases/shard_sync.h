@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file
+ * Which leases should exist: compares the shards of a stream with the leases.
+ */
+#ifndef KCL_LEASES_SHARD_SYNC_H
+#define KCL_LEASES_SHARD_SYNC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kcl/error.h>
+#include <kcl/record.h>
+
+#include "kcl/base/shard.h"
+#include "kcl/port/store_port.h"
+#include "leases/table.h"
+
+struct kcl_sync_options {
+    const char *stream;
+    int64_t epoch_s;
+    kcl_position initial; /* TRIM_HORIZON, AT_TIMESTAMP or LATEST: where a new application begins */
+    bool filtered;        /* the list holds only the shards that were open at the initial position */
+};
+
+struct kcl_sync_result {
+    struct kcl_wishes *wishes; /* leases to create, parents first; one reference; may hold none */
+    bool first; /* there were no leases of this stream and epoch */
+    bool gap;   /* first and filtered: the shards leave a part of the hash keys out; list again */
+    char gap_at[KCL_HASH_KEY_SIZE]; /* the first hash key left out */
+};
+
+/**
+ * Computes what is missing. Where new leases begin:
+ *
+ *   children of shards that were read to their ends   the oldest record
+ *   all others   the initial position; LATEST becomes the birth of the application (R22)
+ *
+ * No leases yet, filtered list: each listed shard but those whose listed parent is
+ * wanted too. Else the missing ones of the oldest generation that closes the gap
+ * are wished for; the generations after it are created as their parents end.
+ *
+ * @retval KCL_OK      *out is filled; release out->wishes
+ * @retval KCL_ESTATE  there are leases, and the list was filtered: list all shards
+ * @retval KCL_EINVAL  a shard id or the stream name gives no lease key
+ * @retval KCL_ENOMEM
+ */
+KCL_MUST_CHECK kcl_rc kcl_shard_sync(const struct kcl_table *table, const struct kcl_shard_list *shards,
+                                     const struct kcl_sync_options *options, struct kcl_sync_result *out);
+
+/** How the open leases of a stream cover the hash keys. */
+enum kcl_coverage {
+    KCL_COVERAGE_WHOLE = 1, /* every hash key; overlaps are fine */
+    KCL_COVERAGE_GAP,
+    KCL_COVERAGE_UNKNOWN /* a lease has no hash range, or there is no memory to tell */
+};
+
+/** One range of hash keys, in decimal. */
+struct kcl_hash_range {
+    const char *start;
+    const char *end;
+};
+
+/** Whether the ranges cover 0 to 2^128 - 1; at a gap `gap_at` (may be NULL) is its first hash key. */
+enum kcl_coverage kcl_coverage_of(const struct kcl_hash_range *ranges, size_t count,
+                                  char gap_at[KCL_HASH_KEY_SIZE]);
+/** The same for the open leases of a stream and epoch. */
+enum kcl_coverage kcl_coverage_of_leases(const struct kcl_table *table, const char *stream, int64_t epoch_s,
+                                         char gap_at[KCL_HASH_KEY_SIZE]);
+
+#endif /* KCL_LEASES_SHARD_SYNC_H */
