@@ -29,7 +29,8 @@ void kcl_buf_printf(struct kcl_buf *b, const char *format, ...) KCL_PRINTF(2, 3)
 /** Makes room for `size` more bytes, so that a decoder can write behind data + size itself. */
 KCL_MUST_CHECK kcl_rc kcl_buf_reserve(struct kcl_buf *b, size_t size);
 KCL_MUST_CHECK kcl_rc kcl_buf_rc(const struct kcl_buf *b);
-/** Takes the memory out of the buffer (the caller frees it with kcl_free). NULL when nothing was added, or after an error. */
+/** Takes the memory out of the buffer (the caller frees it with kcl_free). NULL when nothing was added, or
+    after an error. */
 char *kcl_buf_take(struct kcl_buf *b, size_t *size);
 
 #endif /* KCL_BASE_BUF_H */

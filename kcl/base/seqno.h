@@ -33,7 +33,8 @@ bool kcl_hash_is_next(struct kcl_hash a, struct kcl_hash b);
 /** Positions: text form for stores ("0", "1:<ms>", "3:<digits>:<sub>", "4"), kind number first. */
 #define KCL_POSITION_TEXT_SIZE (KCL_SEQUENCE_SIZE + 24)
 void kcl_position_print(const kcl_position *p, char out[KCL_POSITION_TEXT_SIZE]);
-/** Reads the text form; false when it is not one. KCL_AT_LATEST has none: it prints as "2", which is refused here. */
+/** Reads the text form; false when it is not one. KCL_AT_LATEST has none: it prints as "2", which is
+    refused here. */
 bool kcl_position_parse(const char *text, kcl_position *out);
 
 #endif /* KCL_BASE_SEQNO_H */

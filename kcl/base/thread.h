@@ -20,7 +20,11 @@ struct kcl_thread {
     bool started;    /* to be joined or detached */
 };
 
-/** Starts `run(user)`. KCL_ENOMEM also when the system has no thread left. @param stack_bytes 0: the system's default. @param name at most 15 characters are kept. */
+/**
+ * Starts `run(user)`. KCL_ENOMEM also when the system has no thread left.
+ * @param name        at most 15 characters of it are kept
+ * @param stack_bytes 0: the system's default; raised to the least there must be
+ */
 KCL_MUST_CHECK kcl_rc kcl_thread_start(struct kcl_thread *t, const char *name, size_t stack_bytes,
                                        void (*run)(void *user), void *user);
 /** Waits for its end. */

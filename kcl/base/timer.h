@@ -35,7 +35,8 @@ void kcl_timers_fini(struct kcl_timers *timers);
 /** Makes room for `count` timers in all. */
 KCL_MUST_CHECK kcl_rc kcl_timers_reserve(struct kcl_timers *timers, size_t count);
 void kcl_timer_init(struct kcl_timer *timer, void *owner);
-/** Sets, moves or (KCL_NEVER) removes. Room must have been reserved. Set to the time it has: keeps its turn. */
+/** Sets, moves or (KCL_NEVER) removes. Room must have been reserved. Set to the time it has already, a
+    timer keeps its turn among those of the same time. */
 void kcl_timers_set(struct kcl_timers *timers, struct kcl_timer *timer, uint64_t due_ms);
 /** Due time of the first, or KCL_NEVER. */
 uint64_t kcl_timers_next_ms(const struct kcl_timers *timers);
