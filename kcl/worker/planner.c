@@ -181,6 +181,13 @@ static void on_wishes(struct kcl_planner *p, uint64_t now_ms, const struct kcl_p
         kcl_wishes_release(event->wishes);
         return;
     }
+    if (event->rc == KCL_ESTATE) {
+        /* Leases have appeared since a filtered list was asked for. */
+        p->had_leases = true;
+        sync_at(p, now_ms);
+        idle(p, now_ms, "not the first");
+        return;
+    }
     if (event->rc != KCL_OK) {
         kcl_wishes_release(event->wishes);
         sync_failed(p, now_ms, event->rc, 0, "no list of wishes");
@@ -192,7 +199,6 @@ static void on_wishes(struct kcl_planner *p, uint64_t now_ms, const struct kcl_p
         sync_failed(p, now_ms, KCL_EBUSY, 0, "the shards do not cover all hash keys");
         return;
     }
-    p->had_leases = !event->first;
     p->wishes = event->wishes;
     p->cursor = 0;
     kcl_sm_move(&p->sm, now_ms, PLANNER_SYNCING, "listed");
@@ -333,6 +339,7 @@ void kcl_planner_step(struct kcl_planner *p, uint64_t now_ms, const struct kcl_p
     out->count = 0;
     switch (event->kind) {
     case PLANNER_ROLE:
+        p->had_leases = event->has_leases;
         on_role(p, now_ms, event->on);
         break;
     case PLANNER_TABLE:

@@ -45,7 +45,7 @@ struct kcl_planner_options {
 };
 
 enum kcl_planner_event_kind {
-    PLANNER_ROLE = 1,   /* `on`: whether this worker plans */
+    PLANNER_ROLE = 1,   /* `on`: whether this worker plans; `has_leases`: of this stream */
     PLANNER_TABLE,      /* the table changed; `members`: so did the membership */
     PLANNER_WANT_SYNC,  /* a shard ended without all its children, or vanished */
     PLANNER_LISTED,     /* the shards, or rc */
@@ -61,6 +61,7 @@ struct kcl_planner_event {
     kcl_rc rc;
     uint64_t retry_after_ms;
     bool on;
+    bool has_leases;
     bool members;
     bool first;  /* WISHES: there were no leases of this stream yet */
     bool gap;

@@ -433,9 +433,11 @@ static void finish(struct call *c, kcl_rc rc)
     if (rc == KCL_OK && reply->changes.rc != KCL_OK) {
         rc = reply->changes.rc;
     }
-    if (rc == KCL_OK) {
+    kcl_store_status status = reply->answer.status;
+    if (rc == KCL_OK && status != KCL_STORE_REJOIN && status != KCL_STORE_STALE) {
         c->line->last_answered = c->by.op;
-    } else {
+    }
+    if (rc != KCL_OK) {
         kcl_changes_fini(&reply->changes);
         reply->what = kcl_text_new(c->err.message, strlen(c->err.message));
     }

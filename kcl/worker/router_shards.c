@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "kcl/base/alloc.h"
+#include "kcl/base/bytes.h"
+#include "kcl/worker/router_state.h"
+#include "leases/key.h"
+
+struct kcl_slot *kcl_router_slot(const struct kcl_router *r, uint64_t id)
+{
+    size_t low = 0;
+    size_t high = r->slots_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (r->slots[middle]->held.slot < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < r->slots_count && r->slots[low]->held.slot == id ? r->slots[low] : NULL;
+}
+
+static uint32_t bits_of(const struct kcl_router *r, const struct kcl_slot *slot)
+{
+    uint32_t bits = r->fenced || r->stopped ? UNIT_FENCED : 0;
+    if (r->paused.count > 0 && kcl_map_get(&r->paused, slot->unit->shard) != NULL) {
+        bits |= UNIT_PAUSED;
+    }
+    if (r->budget.used_bytes < r->budget.limit_bytes) {
+        bits |= UNIT_MAY_FETCH;
+    }
+    return bits;
+}
+
+/* The children that the end of a shard named, as leases to be made at their oldest record. */
+static struct kcl_wishes *make_children(const struct kcl_router *r, const struct kcl_shard_list *children)
+{
+    size_t count = children == NULL ? 0 : children->count;
+    if (count > KCL_RELATIVES_MAX) {
+        count = KCL_RELATIVES_MAX;
+    }
+    struct kcl_wishes *wishes = kcl_wishes_new(count);
+    for (size_t i = 0; wishes != NULL && i < count; i++) {
+        const struct kcl_shard *child = &children->shards[i];
+        struct kcl_lease_wish *wish = &wishes->wishes[wishes->count++];
+        memset(wish, 0, sizeof(*wish));
+        if (!kcl_lease_key_make(wish->key, r->stream, r->epoch_s, child->id)) {
+            wishes->count--;
+            continue;
+        }
+        for (size_t k = 0; k < 2; k++) {
+            (void)kcl_string_copy(wish->parents[k], sizeof(wish->parents[k]), child->parents[k]);
+        }
+        (void)kcl_string_copy(wish->hash_start, sizeof(wish->hash_start), child->hash_start);
+        (void)kcl_string_copy(wish->hash_end, sizeof(wish->hash_end), child->hash_end);
+        wish->start.kind = KCL_AT_TRIM_HORIZON;
+    }
+    return wishes;
+}
+
+static void ask_stream(struct kcl_router *r, struct kcl_slot *slot, struct kcl_stream_ask *ask)
+{
+    ask->slot = slot->held.slot;
+    if (r->options.stream.submit(r->options.stream.self, ask) != KCL_OK) {
+        kcl_router_unsent(r, &(struct kcl_unsent){.slot = ask->slot, .op = ask->op, .port = UNSENT_STREAM,
+                                                  .stream = ask->kind});
+    }
+}
+
+static void ask_runner(struct kcl_router *r, struct kcl_slot *slot, struct kcl_runner_ask *ask)
+{
+    ask->slot = slot->held.slot;
+    uint64_t op = ask->op;
+    if (r->options.runner.submit(r->options.runner.self, ask) != KCL_OK) {
+        kcl_block_release(ask->block);
+        kcl_text_release(ask->pending_state);
+        kcl_router_unsent(r, &(struct kcl_unsent){.slot = slot->held.slot, .op = op, .port = UNSENT_START});
+    }
+}
+
+static void ask_store(struct kcl_router *r, struct kcl_slot *slot, const struct kcl_unit_effect *e)
+{
+    struct kcl_store_ask ask = e->ask.store;
+    ask.slot = slot->held.slot;
+    kcl_rc rc = KCL_OK;
+    if (ask.kind == KCL_STORE_END) {
+        ask.wishes = make_children(r, e->children);
+        rc = ask.wishes == NULL ? KCL_ENOMEM : KCL_OK;
+    }
+    if (rc == KCL_OK) {
+        rc = kcl_router_ask_store(r, &ask);
+    }
+    kcl_wishes_release(ask.kind == KCL_STORE_END ? ask.wishes : NULL);
+    if (rc != KCL_OK) {
+        kcl_router_unsent(r, &(struct kcl_unsent){.slot = ask.slot, .op = ask.op, .port = UNSENT_STORE,
+                                                  .store = ask.kind});
+    }
+}
+
+static void take_out(struct kcl_router *r, struct kcl_slot *slot)
+{
+    kcl_timers_set(&r->timers, &slot->timer, KCL_NEVER);
+    for (size_t i = 0; i < r->slots_count; i++) {
+        if (r->slots[i] == slot) {
+            memmove(&r->slots[i], &r->slots[i + 1], (r->slots_count - i - 1) * sizeof(struct kcl_slot *));
+            r->slots_count--;
+            break;
+        }
+    }
+    kcl_unit_fini(slot->unit);
+    kcl_free(slot->unit);
+    slot->unit = NULL;
+    slot->held.finished = true;
+    r->notify = true;
+    kcl_metric_set(r->options.metrics, KCL_M_LEASES_OWNED, r->slots_count);
+}
+
+/* Answers true when the unit is gone. */
+static bool carry(struct kcl_router *r, struct kcl_slot *slot, struct kcl_unit_effect *e)
+{
+    switch (e->kind) {
+    case UNIT_ASK_STREAM:
+        ask_stream(r, slot, &e->ask.stream);
+        break;
+    case UNIT_CANCEL_STREAM:
+        r->options.stream.cancel(r->options.stream.self, slot->held.slot);
+        break;
+    case UNIT_ASK_RUNNER:
+        ask_runner(r, slot, &e->ask.runner);
+        break;
+    case UNIT_ASK_STORE:
+        ask_store(r, slot, e);
+        break;
+    case UNIT_CHECKPOINT_DONE:
+        r->options.runner.checkpoint_done(r->options.runner.self, slot->held.slot, e->op, e->rc);
+        break;
+    case UNIT_STOP_SOON:
+        r->options.runner.stop_soon(r->options.runner.self, slot->held.slot);
+        break;
+    case UNIT_ABANDON:
+        r->options.runner.abandon(r->options.runner.self, slot->held.slot);
+        break;
+    case UNIT_NEED_SYNC:
+        r->want_sync = true;
+        break;
+    case UNIT_SHARD_GONE:
+        slot->gone = true;
+        r->want_sync = true;
+        break;
+    case UNIT_FINISHED:
+        r->options.stream.cancel(r->options.stream.self, slot->held.slot);
+        take_out(r, slot);
+        return true;
+    }
+    return false;
+}
+
+void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot,
+                           struct kcl_unit_event *event)
+{
+    struct kcl_unit_effects out;
+    event->bits = bits_of(r, slot);
+    kcl_unit_step(slot->unit, now_ms, event, &out);
+    for (uint32_t i = 0; i < out.count; i++) {
+        if (carry(r, slot, &out.effects[i])) {
+            return;
+        }
+    }
+    kcl_timers_set(&r->timers, &slot->timer, kcl_unit_due_ms(slot->unit));
+}
+
+void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms)
+{
+    /* A tick may end a unit and take it out of the list: the next one then has the same index. */
+    for (size_t i = 0; i < r->slots_count;) {
+        struct kcl_slot *slot = r->slots[i];
+        struct kcl_unit_event event = {.kind = UNIT_TICK};
+        kcl_router_step_shard(r, now_ms, slot, &event);
+        if (i < r->slots_count && r->slots[i] == slot) {
+            i++;
+        }
+    }
+}
+
+void kcl_router_feed(struct kcl_router *r, uint64_t now_ms)
+{
+    for (int hungry = 1; hungry >= 0; hungry--) {
+        for (size_t i = 0; i < r->slots_count && r->budget.used_bytes < r->budget.limit_bytes; i++) {
+            struct kcl_slot *slot = r->slots[i];
+            if (!kcl_unit_wants(slot->unit, now_ms) || (kcl_unit_hungry(slot->unit) ? 1 : 0) != hungry) {
+                continue;
+            }
+            struct kcl_unit_event event = {.kind = UNIT_TICK};
+            kcl_router_step_shard(r, now_ms, slot, &event);
+        }
+    }
+}
+
+static kcl_rc make_room(struct kcl_router *r)
+{
+    if (r->slots_count == r->slots_room) {
+        size_t room = r->slots_room == 0 ? 16 : r->slots_room * 2;
+        struct kcl_slot **slots = kcl_realloc_array(r->slots, room, sizeof(struct kcl_slot *));
+        if (slots == NULL) {
+            return KCL_ENOMEM;
+        }
+        r->slots = slots;
+        r->slots_room = room;
+    }
+    size_t unsent_room = KCL_UNSENT_WORKER + (r->slots_count + 1) * KCL_UNSENT_SHARD;
+    if (unsent_room > r->unsent_room) {
+        struct kcl_unsent *unsent = kcl_realloc_array(r->unsent, unsent_room * 2, sizeof(*unsent));
+        if (unsent == NULL) {
+            return KCL_ENOMEM;
+        }
+        r->unsent = unsent;
+        r->unsent_room = unsent_room * 2;
+    }
+    kcl_rc rc = kcl_timers_reserve(&r->timers, r->slots_count + 1);
+    return rc == KCL_OK ? kcl_map_reserve(&r->held, 1) : rc;
+}
+
+static void init_unit(struct kcl_router *r, struct kcl_slot *slot, const kcl_lease *lease)
+{
+    struct kcl_unit_options o;
+    memset(&o, 0, sizeof(o));
+    o.slot = slot->held.slot;
+    o.lease = lease;
+    o.automatic = r->options.automatic;
+    o.batch_records = r->options.batch_records;
+    o.prefetch_batches = KCL_UNIT_PREFETCH_BATCHES;
+    o.poll_idle_ms = r->options.poll_idle_ms;
+    o.idle_call_ms = r->options.idle_call_ms;
+    o.callback_timeout_ms = r->options.callback_timeout_ms;
+    o.store_timeout_ms = r->options.lease_duration_ms;
+    o.reader_timeout_ms = KCL_UNIT_READER_TIMEOUT_MS;
+    o.stall_timeout_ms = KCL_UNIT_STALL_TIMEOUT_MS;
+    o.seed = kcl_rng_next(&r->rng);
+    o.trace = r->options.trace;
+    o.metrics = r->options.metrics;
+    kcl_unit_init(slot->unit, &o);
+}
+
+kcl_rc kcl_router_start_shard(struct kcl_router *r, uint64_t now_ms, const kcl_lease *lease)
+{
+    kcl_rc rc = make_room(r);
+    struct kcl_slot *slot = rc == KCL_OK ? kcl_alloc(sizeof(*slot)) : NULL;
+    struct kcl_unit *unit = slot != NULL ? kcl_alloc(sizeof(*unit)) : NULL;
+    if (unit == NULL) {
+        kcl_free(slot);
+        return KCL_ENOMEM;
+    }
+    slot->unit = unit;
+    (void)kcl_string_copy(slot->key, sizeof(slot->key), lease->key);
+    slot->held.key = slot->key;
+    slot->held.token = lease->token;
+    slot->held.slot = ++r->next_slot;
+    kcl_timer_init(&slot->timer, slot);
+    void *old = NULL;
+    if (kcl_map_put(&r->held, slot->key, slot, &old) != KCL_OK) { /* there was room: not so */
+        kcl_free(unit);
+        kcl_free(slot);
+        return KCL_ENOMEM;
+    }
+    kcl_free(old);
+    r->slots[r->slots_count++] = slot;
+    kcl_metric_set(r->options.metrics, KCL_M_LEASES_OWNED, r->slots_count);
+    init_unit(r, slot, lease);
+    struct kcl_unit_event event = {.kind = UNIT_START};
+    kcl_router_step_shard(r, now_ms, slot, &event);
+    return KCL_OK;
+}
+
+void kcl_router_forget(struct kcl_router *r, const char *key)
+{
+    struct kcl_slot *slot = kcl_map_get(&r->held, key);
+    if (slot != NULL && slot->held.finished) {
+        (void)kcl_map_remove(&r->held, slot->key);
+        kcl_free(slot);
+    }
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file
+ * The router's own state, shared by its three files: router.c (what arrives),
+ * router_worker.c (the machines of the worker), router_shards.c (the units).
+ */
+#ifndef KCL_WORKER_ROUTER_STATE_H
+#define KCL_WORKER_ROUTER_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kcl/base/budget.h"
+#include "kcl/base/map.h"
+#include "kcl/base/timer.h"
+#include "kcl/shard/unit.h"
+#include "kcl/worker/coordinator.h"
+#include "kcl/worker/membership.h"
+#include "kcl/worker/planner.h"
+#include "kcl/worker/router.h"
+#include "leases/table.h"
+
+/** A shard that this worker runs, or the memory of one that it ran with the present token. */
+struct kcl_slot {
+    struct kcl_held held; /* first: the map of held leases points here */
+    char key[KCL_LEASE_KEY_SIZE];
+    struct kcl_unit *unit; /* NULL once it has finished */
+    struct kcl_timer timer;
+    bool gone;       /* the service does not know the shard */
+};
+
+/** An ask that could not be submitted for want of memory: answered in a later turn. */
+struct kcl_unsent {
+    uint64_t slot;
+    uint64_t op;
+    enum { UNSENT_STREAM = 1, UNSENT_STORE, UNSENT_START } port;
+    enum kcl_stream_ask_kind stream;
+    enum kcl_store_ask_kind store;
+};
+
+/* Asks of the worker itself that may be out at once: membership, coordinator, planner, releases. */
+#define KCL_UNSENT_WORKER 16
+/* And of one unit: the reader's, the runner's, a commit and a hand-over. */
+#define KCL_UNSENT_SHARD 4
+
+struct kcl_router {
+    struct kcl_router_options options;
+    char self[KCL_WORKER_ID_SIZE];
+    char host[256];
+    char boot_id[64];
+    struct kcl_membership membership;
+    struct kcl_coordinator coordinator;
+    struct kcl_planner planner;
+    struct kcl_table table;
+    bool fenced;        /* the worker's own life is over, or nothing may be delivered any more */
+    bool stopped;       /* for good */
+    bool ended;
+    bool notify;        /* the table changed: coordinator and planner are to be told */
+    bool notify_members;
+    bool want_sync;
+    uint64_t told_life_ms;
+    kcl_worker_state told_state;
+    char stream[KCL_NAME_SIZE]; /* what the stream is called, and when it was made */
+    int64_t epoch_s;
+    struct kcl_map held;        /* lease key -> struct kcl_slot (as struct kcl_held) */
+    struct kcl_slot **slots;    /* with a unit, by rising number */
+    size_t slots_count;
+    size_t slots_room;
+    uint64_t next_slot;
+    struct kcl_timers timers;
+    struct kcl_map paused;      /* shard id -> the same string, owned */
+    struct kcl_budget budget;
+    struct kcl_ledger *ledger;
+    uint64_t seen_returned;     /* of the ledger */
+    struct kcl_unsent *unsent;
+    size_t unsent_count;
+    size_t unsent_room;
+    struct kcl_shard_list *listed; /* the last listing, while wishes are made of it */
+    bool listed_whole;             /* it was unfiltered */
+    uint64_t listed_version;       /* the table's, when it was asked for */
+    struct kcl_text *last_error;   /* what start-up waits for, or why it ended */
+    struct kcl_rng rng;
+};
+
+/* router.c */
+void kcl_router_unsent(struct kcl_router *r, const struct kcl_unsent *unsent);
+kcl_rc kcl_router_ask_store(struct kcl_router *r, struct kcl_store_ask *ask);
+bool kcl_router_may_act(const struct kcl_router *r, uint64_t now_ms);
+
+/* router_worker.c */
+void kcl_router_membership(struct kcl_router *r, uint64_t now_ms, const struct kcl_membership_event *event);
+void kcl_router_coordinator(struct kcl_router *r, uint64_t now_ms, const struct kcl_coordinator_event *event);
+void kcl_router_planner(struct kcl_router *r, uint64_t now_ms, const struct kcl_planner_event *event);
+void kcl_router_listed(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer);
+void kcl_router_planned(struct kcl_router *r, uint64_t now_ms, const struct kcl_store_reply *reply);
+
+/* router_shards.c */
+struct kcl_slot *kcl_router_slot(const struct kcl_router *r, uint64_t id);
+/** Makes a unit for a lease and starts it. KCL_ENOMEM: nothing changed. */
+kcl_rc kcl_router_start_shard(struct kcl_router *r, uint64_t now_ms, const kcl_lease *lease);
+void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot,
+                           struct kcl_unit_event *event);
+void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms);
+void kcl_router_forget(struct kcl_router *r, const char *key);
+/** Gives credit to units that wait for it. */
+void kcl_router_feed(struct kcl_router *r, uint64_t now_ms);
+
+#endif /* KCL_WORKER_ROUTER_STATE_H */

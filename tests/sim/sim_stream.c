@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/sim_stream.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kcl/base/alloc.h"
+
+#define SIM_CREATED_S 1700000000
+
+static void *must(void *memory)
+{
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+void sim_stream_sequence(uint64_t number, char out[KCL_SEQUENCE_SIZE])
+{
+    (void)snprintf(out, KCL_SEQUENCE_SIZE, "49%030" PRIu64, number);
+}
+
+static struct sim_shard *add_shard(struct sim_stream *s, uint32_t start, uint32_t end, int mother, int father)
+{
+    struct sim_shard *shard = &s->shards[s->shards_count];
+    memset(shard, 0, sizeof(*shard));
+    (void)snprintf(shard->id, sizeof(shard->id), "shardId-%012zu", s->shards_count);
+    shard->parents[0] = mother;
+    shard->parents[1] = father;
+    shard->children[0] = shard->children[1] = -1;
+    shard->hash_start = start;
+    shard->hash_end = end;
+    shard->first_number = s->next_number++;
+    shard->records = must(calloc(SIM_RECORDS_MAX, sizeof(*shard->records)));
+    s->shards_count++;
+    return shard;
+}
+
+void sim_stream_init(struct sim_stream *s, uint64_t seed, size_t shards, int64_t now_ms)
+{
+    memset(s, 0, sizeof(*s));
+    (void)now_ms;
+    kcl_rng_init(&s->rng, seed);
+    s->next_number = 1000;
+    uint64_t width = (UINT64_C(1) << 32) / shards;
+    for (size_t i = 0; i < shards; i++) {
+        uint64_t end = i + 1 == shards ? UINT32_MAX : (i + 1) * width - 1;
+        add_shard(s, (uint32_t)(i * width), (uint32_t)end, -1, -1);
+    }
+}
+
+void sim_stream_fini(struct sim_stream *s)
+{
+    for (size_t i = 0; i < s->shards_count; i++) {
+        free(s->shards[i].records);
+    }
+}
+
+static int random_open(struct sim_stream *s)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < s->shards_count; i++) {
+        open += s->shards[i].closed ? 0 : 1;
+    }
+    uint64_t pick = kcl_rng_below(&s->rng, open);
+    for (size_t i = 0; i < s->shards_count; i++) {
+        if (!s->shards[i].closed && pick-- == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+void sim_stream_put(struct sim_stream *s, int64_t now_ms)
+{
+    int index = random_open(s);
+    if (index < 0 || s->shards[index].records_count == SIM_RECORDS_MAX) {
+        return;
+    }
+    struct sim_shard *shard = &s->shards[index];
+    struct sim_record *record = &shard->records[shard->records_count++];
+    s->next_number += 1 + kcl_rng_below(&s->rng, 5);
+    record->number = s->next_number++;
+    record->arrival_ms = now_ms;
+    s->puts++;
+}
+
+bool sim_stream_split(struct sim_stream *s)
+{
+    int index = random_open(s);
+    if (index < 0 || s->shards_count + 2 > SIM_SHARDS_MAX) {
+        return false;
+    }
+    struct sim_shard *shard = &s->shards[index];
+    if (shard->hash_end - shard->hash_start < 2) {
+        return false;
+    }
+    uint32_t middle = shard->hash_start + (shard->hash_end - shard->hash_start) / 2;
+    shard->closed = true;
+    shard->children[0] = (int)s->shards_count;
+    add_shard(s, shard->hash_start, middle, index, -1);
+    shard->children[1] = (int)s->shards_count;
+    add_shard(s, middle + 1, shard->hash_end, index, -1);
+    return true;
+}
+
+bool sim_stream_merge(struct sim_stream *s)
+{
+    if (s->shards_count + 1 > SIM_SHARDS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < s->shards_count; i++) {
+        for (size_t j = 0; j < s->shards_count; j++) {
+            struct sim_shard *low = &s->shards[i];
+            struct sim_shard *high = &s->shards[j];
+            if (i == j || low->closed || high->closed || low->hash_end == UINT32_MAX ||
+                low->hash_end + 1 != high->hash_start) {
+                continue;
+            }
+            low->closed = high->closed = true;
+            low->children[0] = high->children[0] = (int)s->shards_count;
+            add_shard(s, low->hash_start, high->hash_end, (int)i, (int)j);
+            return true;
+        }
+    }
+    return false;
+}
+
+int sim_stream_find(const struct sim_stream *s, const char *id)
+{
+    for (size_t i = 0; i < s->shards_count; i++) {
+        if (strcmp(s->shards[i].id, id) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* 32 bits of hash space as 128: the upper edge of a range ends in all ones. */
+static void print_hash(uint32_t hash, bool end, char out[KCL_HASH_KEY_SIZE])
+{
+    unsigned char digits[40];
+    size_t count = 0;
+    uint32_t words[4] = {hash, end ? UINT32_MAX : 0, end ? UINT32_MAX : 0, end ? UINT32_MAX : 0};
+    do {
+        uint64_t rest = 0;
+        for (size_t i = 0; i < 4; i++) {
+            rest = (rest << 32) | words[i];
+            words[i] = (uint32_t)(rest / 10);
+            rest %= 10;
+        }
+        digits[count++] = (unsigned char)('0' + rest);
+    } while ((words[0] | words[1] | words[2] | words[3]) != 0);
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (char)digits[count - 1 - i];
+    }
+    out[count] = '\0';
+}
+
+static void show(const struct sim_stream *s, size_t index, struct kcl_shard *out)
+{
+    const struct sim_shard *shard = &s->shards[index];
+    memset(out, 0, sizeof(*out));
+    (void)snprintf(out->id, sizeof(out->id), "%s", shard->id);
+    for (size_t i = 0; i < 2; i++) {
+        if (shard->parents[i] >= 0) {
+            (void)snprintf(out->parents[i], sizeof(out->parents[i]), "%s", s->shards[shard->parents[i]].id);
+        }
+    }
+    print_hash(shard->hash_start, false, out->hash_start);
+    print_hash(shard->hash_end, true, out->hash_end);
+    sim_stream_sequence(shard->first_number, out->seq_start);
+    out->closed = shard->closed;
+}
+
+static void list(struct sim_stream *s, const struct kcl_stream_ask *ask, struct kcl_stream_answer *answer)
+{
+    answer->shards = must(kcl_shard_list_new(s->shards_count));
+    size_t count = s->shards_count;
+    if (s->unlisted_last && count > 2) {
+        count -= 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool wanted = true;
+        if (ask->filter == KCL_FILTER_AT_LATEST) {
+            wanted = !s->shards[i].closed;
+        } else if (ask->filter == KCL_FILTER_AT_TRIM_HORIZON) {
+            wanted = s->shards[i].parents[0] < 0; /* nothing is ever trimmed here */
+        }
+        if (wanted) {
+            show(s, i, &answer->shards->shards[answer->shards->count++]);
+        }
+    }
+}
+
+/* An iterator is "shard index:record index". */
+static void iterator(struct sim_stream *s, const struct kcl_stream_ask *ask, struct kcl_stream_answer *answer)
+{
+    int index = sim_stream_find(s, ask->shard);
+    if (index < 0) {
+        answer->rc = KCL_ENOSTREAM;
+        return;
+    }
+    const struct sim_shard *shard = &s->shards[index];
+    size_t at = 0;
+    if (ask->from.kind == KCL_AFTER_SEQUENCE) {
+        char sequence[KCL_SEQUENCE_SIZE];
+        while (at < shard->records_count) {
+            sim_stream_sequence(shard->records[at].number, sequence);
+            if (strcmp(sequence, ask->from.sequence) > 0) {
+                break;
+            }
+            at++;
+        }
+    } else if (ask->from.kind == KCL_AT_TIMESTAMP) {
+        while (at < shard->records_count && shard->records[at].arrival_ms < ask->from.time_ms) {
+            at++;
+        }
+    } else if (ask->from.kind == KCL_AT_LATEST) {
+        at = shard->records_count;
+    }
+    char text[64];
+    int size = snprintf(text, sizeof(text), "%d:%zu", index, at);
+    answer->iterator = must(kcl_text_new(text, (size_t)size));
+}
+
+static void add_record(struct kcl_block *block, const struct sim_record *from, char *where)
+{
+    kcl_record *record = must(kcl_block_next_record(block));
+    sim_stream_sequence(from->number, where);
+    record->data = (const unsigned char *)where;
+    record->data_size = strlen(where);
+    record->partition_key = "k";
+    record->partition_key_size = 1;
+    record->sequence = where;
+    record->arrival_ms = from->arrival_ms;
+    kcl_block_add_record(block);
+}
+
+static void records(struct sim_stream *s, const struct kcl_stream_ask *ask, int64_t now_ms,
+                    struct kcl_stream_answer *answer)
+{
+    char *end = NULL;
+    size_t index = strtoul(ask->iterator->data, &end, 10);
+    size_t at = strtoul(end + 1, NULL, 10);
+    const struct sim_shard *shard = &s->shards[index];
+    size_t most = 1 + kcl_rng_below(&s->rng, 12);
+    size_t count = shard->records_count - at < most ? shard->records_count - at : most;
+    size_t body_size = (count + 1) * KCL_SEQUENCE_SIZE;
+    char *body = must(kcl_alloc(body_size));
+    answer->block = must(kcl_block_new(body, body_size));
+    for (size_t i = 0; i < count; i++) {
+        add_record(answer->block, &shard->records[at + i], body + i * KCL_SEQUENCE_SIZE);
+    }
+    answer->bytes = body_size;
+    at += count;
+    bool all = at == shard->records_count;
+    answer->block->batch.behind_ms = all ? 0 : now_ms - shard->records[at].arrival_ms;
+    answer->block->batch.fetched_ms = now_ms;
+    if (all && shard->closed) {
+        answer->at_end = true;
+        answer->shards = must(kcl_shard_list_new(2));
+        for (size_t i = 0; i < 2 && !s->no_children; i++) {
+            if (shard->children[i] >= 0) {
+                struct kcl_shard *child = &answer->shards->shards[answer->shards->count++];
+                show(s, (size_t)shard->children[i], child);
+                child->seq_start[0] = '\0';
+            }
+        }
+        return;
+    }
+    char text[64];
+    int size = snprintf(text, sizeof(text), "%zu:%zu", index, at);
+    answer->iterator = must(kcl_text_new(text, (size_t)size));
+}
+
+void sim_stream_answer(struct sim_stream *s, const struct kcl_stream_ask *ask, int64_t now_ms,
+                       struct kcl_stream_answer *answer)
+{
+    answer->rc = KCL_OK;
+    answer->service_ms = now_ms;
+    switch (ask->kind) {
+    case KCL_STREAM_DESCRIBE:
+        (void)snprintf(answer->stream_name, sizeof(answer->stream_name), "sim");
+        answer->created_s = SIM_CREATED_S;
+        answer->active = true;
+        return;
+    case KCL_STREAM_LIST:
+        list(s, ask, answer);
+        return;
+    case KCL_STREAM_ITERATOR:
+        iterator(s, ask, answer);
+        return;
+    case KCL_STREAM_RECORDS:
+        records(s, ask, now_ms, answer);
+        return;
+    }
+}

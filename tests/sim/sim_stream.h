@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file
+ * A stream in memory for the simulator: shards that split and merge, records that
+ * are put, and answers to the four asks of the stream port. The truth that the
+ * ledger compares deliveries with.
+ */
+#ifndef KCL_SIM_STREAM_H
+#define KCL_SIM_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kcl/base/rng.h"
+#include "kcl/port/stream_port.h"
+
+#define SIM_SHARDS_MAX  64
+#define SIM_RECORDS_MAX 4096
+
+struct sim_record {
+    uint64_t number;  /* sequence number */
+    int64_t arrival_ms;
+    bool accepted;    /* some process_records accepted it */
+    uint32_t deliveries;
+};
+
+struct sim_shard {
+    char id[KCL_NAME_SIZE];
+    int parents[2]; /* indices, or -1 */
+    int children[2];
+    uint32_t hash_start; /* of a space of 2^32, scaled to 128 bits when shown */
+    uint32_t hash_end;
+    uint64_t first_number; /* sequence numbers of the shard begin here */
+    bool closed;
+    struct sim_record *records;
+    size_t records_count;
+};
+
+struct sim_stream {
+    struct kcl_rng rng;
+    struct sim_shard shards[SIM_SHARDS_MAX];
+    size_t shards_count;
+    uint64_t next_number;
+    uint64_t puts;
+    bool no_children;    /* ends without ChildShards, as some services do */
+    bool unlisted_last;  /* the newest shards are not listed yet */
+};
+
+void sim_stream_init(struct sim_stream *s, uint64_t seed, size_t shards, int64_t now_ms);
+void sim_stream_fini(struct sim_stream *s);
+/** Puts a record into a random open shard. */
+void sim_stream_put(struct sim_stream *s, int64_t now_ms);
+/** Splits or merges open shards at random; false when there is no room or nothing to merge. */
+bool sim_stream_split(struct sim_stream *s);
+bool sim_stream_merge(struct sim_stream *s);
+/** Fills the answer to an ask; `answer` has slot, op and kind already. */
+void sim_stream_answer(struct sim_stream *s, const struct kcl_stream_ask *ask, int64_t now_ms,
+                       struct kcl_stream_answer *answer);
+/** Index of a shard by id, or -1. */
+int sim_stream_find(const struct sim_stream *s, const char *id);
+/** Sequence number as text. */
+void sim_stream_sequence(uint64_t number, char out[KCL_SEQUENCE_SIZE]);
+
+#endif /* KCL_SIM_STREAM_H */
