@@ -35,7 +35,8 @@ struct kcl_runner_ask {
     enum kcl_runner_ask_kind kind;
     bool fenced_is_fine;      /* LEASE_LOST, STOP: run even though the worker's life is over */
     uint32_t attempt;         /* RECORDS: 1, 2, ... */
-    struct kcl_block *block;  /* RECORDS; ownership goes to the port */
+    struct kcl_block *block;  /* RECORDS; ownership goes to the port; NULL: an empty batch */
+    int64_t behind_ms;        /* RECORDS without a block: the lag to show */
     /* START, INITIALIZE */
     uint64_t token;
     char shard[KCL_NAME_SIZE];

@@ -30,6 +30,8 @@ struct kcl_deliver {
 void kcl_deliver_init(struct kcl_deliver *d, uint64_t seed);
 /** Drops all batches. */
 void kcl_deliver_fini(struct kcl_deliver *d);
+/** Drops those that the processor does not have at this moment. */
+void kcl_deliver_drop_waiting(struct kcl_deliver *d);
 bool kcl_deliver_full(const struct kcl_deliver *d, uint32_t most);
 /** Appends; takes over the reference. False when there is no room: still the caller's. */
 bool kcl_deliver_push(struct kcl_deliver *d, struct kcl_block *block);

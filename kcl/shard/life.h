@@ -52,7 +52,8 @@ struct kcl_store_reply;
 extern const struct kcl_sm_state kcl_life_table[LIFE_N];
 
 /** The runner carried out, or failed, what it was asked. */
-void kcl_life_done(struct kcl_unit *u, uint64_t now_ms, const struct kcl_runner_event *event);
+void kcl_life_done(struct kcl_unit *u, uint64_t now_ms, const struct kcl_runner_event *event,
+                   struct kcl_unit_effects *out);
 /** The store answered `state`, `pass` or `end`. Takes the state out of the reply. */
 void kcl_life_reply(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply *reply,
                     struct kcl_unit_effects *out);

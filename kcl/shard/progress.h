@@ -26,13 +26,18 @@ struct kcl_progress {
     uint64_t stall_timeout_ms;
     uint64_t callback_ms; /* when the callback began; KCL_NEVER: none runs */
     uint64_t asked_ms;    /* when the ask that is out was made; KCL_NEVER: none */
-    uint64_t useful_ms;   /* when reading last got on; KCL_NEVER: it does not try to */
+    bool tries;           /* the reader tries to get on */
+    uint64_t since_ms;    /* with `tries`: counted up to here */
+    uint64_t stalled_ms;  /* how long it tried since the last useful answer, up to `since_ms` */
 };
 
 void kcl_progress_init(struct kcl_progress *p, uint64_t callback_timeout_ms, uint64_t reader_timeout_ms,
                        uint64_t stall_timeout_ms);
 void kcl_progress_callback(struct kcl_progress *p, uint64_t now_ms, bool runs);
-/** What the reader does now: whether it tries to get on at all, and when its ask was made (KCL_NEVER: none is out). */
+/**
+ * What the reader does now: whether it tries to get on at all (its time stands
+ * still while not), and when its ask was made (KCL_NEVER: none is out).
+ */
 void kcl_progress_reader(struct kcl_progress *p, uint64_t now_ms, bool tries, uint64_t asked_ms);
 /** A useful answer came. */
 void kcl_progress_useful(struct kcl_progress *p, uint64_t now_ms);

@@ -18,6 +18,8 @@
  *              stream answer or store reply with rc KCL_ENOMEM and the ask's kind
  *              and op; for a START a runner event DONE with rc KCL_ENOMEM. Never
  *              from inside the submission: in a later step
+ *   order      a store reply is given to its unit before the changes it brought are
+ *              acted upon (an `end` must not look like a lease that was lost)
  *   what       sentences of errors (`what` of answers) are the router's to log;
  *              the unit only emits trace events
  *   budget     the router charges the bytes of a block when its answer arrives,
@@ -221,5 +223,18 @@ bool kcl_unit_wants(const struct kcl_unit *u, uint64_t now_ms);
 bool kcl_unit_hungry(const struct kcl_unit *u);
 void kcl_unit_fini(struct kcl_unit *u);
 const char *kcl_unit_state_name(const struct kcl_unit *u);
+
+/* Between the files of this folder. */
+
+/** Appends a zeroed effect. */
+struct kcl_unit_effect *kcl_unit_effect_add(struct kcl_unit *u, struct kcl_unit_effects *out,
+                                            enum kcl_unit_effect_kind kind);
+/** Tells the user something about this shard, by a trace event. */
+void kcl_unit_tell(struct kcl_unit *u, uint64_t now_ms, kcl_log_level level, const char *name, const char *text,
+                   const char *cause);
+/** Stops fetching for good. */
+void kcl_unit_stop_reader(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out);
+/** Closes the checkpoints (kcl_checkpoint_core_close) and answers the call that waits. */
+void kcl_unit_close_checkpoints(struct kcl_unit *u, bool lost, struct kcl_unit_effects *out);
 
 #endif /* KCL_SHARD_UNIT_H */
