@@ -2,7 +2,7 @@
 #include "leases/redis/conn.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+#include <string.h>
 
 #include <hiredis/hiredis.h>
 
@@ -132,6 +132,10 @@ static kcl_rc set_name(struct kcl_redis_conn *c, uint64_t until_ms, kcl_error *e
     kcl_redis_args_text(&args, "SETNAME");
     kcl_redis_args_text(&args, c->name);
     kcl_rc rc = exchange(c, &args, until_ms, &reply, err);
+    if (rc == KCL_OK && reply->type == KCL_REDIS_ERROR && strncmp(reply->text.at, "NOAUTH", 6) == 0) {
+        rc = kcl_redis_reply_error(reply, "connecting without a password", false, err);
+        kcl_redis_conn_close(c);
+    }
     kcl_redis_reply_free(reply);
     kcl_redis_args_fini(&args);
     return rc;

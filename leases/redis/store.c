@@ -139,11 +139,15 @@ static kcl_rc ask(kcl_store_handle *h, const char *what, uint64_t until_ms, stru
     return rc;
 }
 
+/* Without the right to read INFO, which only allow_unidentified_store lets pass, nothing is checked. */
 static kcl_rc check_info(kcl_store_handle *h, const char *section, uint64_t until_ms,
                          kcl_rc (*check)(const struct kcl_redis_reply *, kcl_error *), kcl_error *err)
 {
     struct kcl_redis_reply *info = NULL;
     kcl_rc rc = ask(h, "reading INFO", until_ms, &info, err, "INFO", section, NULL);
+    if (rc == KCL_EACCESS && !h->identified) {
+        return KCL_OK;
+    }
     if (rc == KCL_OK) {
         rc = info->type == KCL_REDIS_TEXT ? check(info, err)
                                           : kcl_error_set(err, KCL_EDAMAGED, "INFO answered with no text");
@@ -161,7 +165,8 @@ static kcl_rc check_identity(kcl_store_handle *h, uint64_t until_ms, kcl_error *
                     "return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''", "0");
     h->identified = rc == KCL_OK && reply->type == KCL_REDIS_TEXT && reply->text.size > 0;
     kcl_redis_reply_free(reply);
-    if (rc != KCL_OK && rc != KCL_EACCESS && kcl_rc_class(rc) != KCL_CLASS_DATA) {
+    bool connected = h->conn.dial != NULL;
+    if (rc != KCL_OK && (!connected || kcl_rc_class(rc) == KCL_CLASS_LATER)) {
         if (err) {
             *err = why;
         }
@@ -171,7 +176,7 @@ static kcl_rc check_identity(kcl_store_handle *h, uint64_t until_ms, kcl_error *
         return kcl_error_set(err, KCL_ESTORECONF,
                              "scripts may not read INFO, so a fail-over or restart of Redis would not be "
                              "noticed: grant +info and +eval, or set allow_unidentified_store%s%s",
-                             rc != KCL_OK ? ": " : "", rc != KCL_OK ? why.message : "");
+                             rc != KCL_OK ? "; " : "", rc != KCL_OK ? why.message : "");
     }
     return KCL_OK;
 }
@@ -179,12 +184,12 @@ static kcl_rc check_identity(kcl_store_handle *h, uint64_t until_ms, kcl_error *
 static kcl_rc check_server(kcl_store_handle *h, kcl_error *err)
 {
     uint64_t until_ms = kcl_clock_ms() + (uint64_t)h->timeout_ms;
-    kcl_rc rc = check_info(h, "server", until_ms, check_version, err);
+    kcl_rc rc = check_identity(h, until_ms, err);
     if (rc == KCL_OK) {
-        rc = check_info(h, "memory", until_ms, check_memory, err);
+        rc = check_info(h, "server", until_ms, check_version, err);
     }
     if (rc == KCL_OK) {
-        rc = check_identity(h, until_ms, err);
+        rc = check_info(h, "memory", until_ms, check_memory, err);
     }
     if (rc == KCL_OK) {
         struct kcl_redis_reply *value = NULL;
