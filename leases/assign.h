@@ -30,9 +30,9 @@
 
 struct kcl_assign_options {
     struct kcl_cleanup_options cleanup; /* names the stream, too */
-    uint64_t now_ms;  /* the clock of kcl_table_apply's `asked_ms` */
-    size_t moves_max; /* balancing hand-offs under way at a time */
-    bool may_balance; /* the membership is still: step 4 is done, too */
+    uint64_t now_ms;                    /* the clock of kcl_table_apply's `asked_ms` */
+    size_t moves_max;                   /* balancing hand-offs under way at a time */
+    bool may_balance;                   /* the membership is still: step 4 is done, too */
 };
 
 /**

@@ -20,7 +20,7 @@ struct kcl_cleanup_options {
     const char *stream;
     int64_t epoch_s;
     const struct kcl_shard_list *listed; /* the last complete, unfiltered list; NULL: none */
-    uint64_t listed_version; /* the table's version when that list was asked for */
+    uint64_t listed_version;             /* the table's version when that list was asked for */
 };
 
 /** Leases as indices of table->leases. Each is in at most one of the two. */

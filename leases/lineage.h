@@ -28,7 +28,7 @@ struct kcl_lineage_node {
     const char *id;                /* shard id; borrowed from the table or the list */
     const struct kcl_shard *shard; /* NULL: not listed, or no list was given */
     const kcl_lease *lease;        /* NULL: none */
-    size_t parents_from; /* by_child[parents_from ... parents_from + parents_count - 1].parent */
+    size_t parents_from;           /* by_child[parents_from ... parents_from + parents_count - 1].parent */
     size_t parents_count;
     size_t children_from; /* by_parent[...].child */
     size_t children_count;
@@ -42,7 +42,7 @@ struct kcl_lineage {
     struct kcl_relation *by_child;  /* sorted by (child, parent) */
     struct kcl_relation *by_parent; /* sorted by (parent, child) */
     size_t relations_count;
-    size_t *order; /* all nodes, parents before children, else by id */
+    size_t *order; /* all nodes, parents before children (a circle, which only damage makes, comes last) */
 };
 
 /**
@@ -50,7 +50,8 @@ struct kcl_lineage {
  * shards (NULL: the leases alone). What leases and list say of relatives is united.
  */
 KCL_MUST_CHECK kcl_rc kcl_lineage_init(struct kcl_lineage *lineage, const struct kcl_table *table,
-                                       const char *stream, int64_t epoch_s, const struct kcl_shard_list *shards);
+                                       const char *stream, int64_t epoch_s,
+                                       const struct kcl_shard_list *shards);
 void kcl_lineage_fini(struct kcl_lineage *lineage);
 
 /** Index of a node, or KCL_LINEAGE_NONE. */
@@ -58,9 +59,6 @@ size_t kcl_lineage_find(const struct kcl_lineage *lineage, const char *id);
 /** The i-th parent or child of a node, as index. */
 size_t kcl_lineage_parent(const struct kcl_lineage *lineage, size_t node, size_t i);
 size_t kcl_lineage_child(const struct kcl_lineage *lineage, size_t node, size_t i);
-/** Sets marks[n] for each ancestor (each descendant) of `node`, not for itself; `marks` has `count` entries. */
-void kcl_lineage_ancestors(const struct kcl_lineage *lineage, size_t node, bool *marks);
-void kcl_lineage_descendants(const struct kcl_lineage *lineage, size_t node, bool *marks);
 
 /** The lease is ended or was ever owned. Its ancestors were then read to their ends. */
 bool kcl_lineage_started(const kcl_lease *lease);

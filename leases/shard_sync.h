@@ -26,9 +26,9 @@ struct kcl_sync_options {
 
 struct kcl_sync_result {
     struct kcl_wishes *wishes; /* leases to create, parents first; one reference; may hold none */
-    bool first; /* there were no leases of this stream and epoch */
-    bool gap;   /* first and filtered: the shards leave a part of the hash keys out; list again */
-    char gap_at[KCL_HASH_KEY_SIZE]; /* the first hash key left out */
+    bool first;                /* there were no leases of this stream and epoch */
+    bool gap; /* first and filtered: the shards leave a part of the hash keys out; list again */
+    char gap_after[KCL_HASH_KEY_SIZE]; /* with `gap`: the hash key before it, in decimal; "" it begins at 0 */
 };
 
 /**
@@ -37,9 +37,13 @@ struct kcl_sync_result {
  *   children of shards that were read to their ends   the oldest record
  *   all others   the initial position; LATEST becomes the birth of the application (R22)
  *
- * No leases yet, filtered list: each listed shard but those whose listed parent is
- * wanted too. Else the missing ones of the oldest generation that closes the gap
- * are wished for; the generations after it are created as their parents end.
+ * No leases yet, filtered list: each listed shard without a listed parent. Else,
+ * for each open shard that no lease leads to, the missing shards of the oldest
+ * generation that closes the gap; those after it are created as their parents end.
+ * With LATEST the generations before the open shards are left out, unless leases
+ * may have been lost (had_members, or no sync was completed yet): then the shards
+ * may have changed since the birth of the application, and records written in
+ * between would be skipped.
  *
  * @retval KCL_OK      *out is filled; release out->wishes
  * @retval KCL_ESTATE  there are leases, and the list was filtered: list all shards
@@ -62,11 +66,11 @@ struct kcl_hash_range {
     const char *end;
 };
 
-/** Whether the ranges cover 0 to 2^128 - 1; at a gap `gap_at` (may be NULL) is its first hash key. */
+/** Whether the ranges cover 0 to 2^128 - 1; `gap_after` is the hash key before the first gap, else "". */
 enum kcl_coverage kcl_coverage_of(const struct kcl_hash_range *ranges, size_t count,
-                                  char gap_at[KCL_HASH_KEY_SIZE]);
+                                  char gap_after[KCL_HASH_KEY_SIZE]);
 /** The same for the open leases of a stream and epoch. */
 enum kcl_coverage kcl_coverage_of_leases(const struct kcl_table *table, const char *stream, int64_t epoch_s,
-                                         char gap_at[KCL_HASH_KEY_SIZE]);
+                                         char gap_after[KCL_HASH_KEY_SIZE]);
 
 #endif /* KCL_LEASES_SHARD_SYNC_H */

@@ -34,8 +34,8 @@ struct kcl_table_lease {
 };
 
 struct kcl_table {
-    struct kcl_map leases;  /* key -> struct kcl_table_lease */
-    struct kcl_map members; /* id -> struct kcl_member_block, one reference */
+    struct kcl_map leases;         /* key -> struct kcl_table_lease */
+    struct kcl_map members;        /* id -> struct kcl_member_block, one reference */
     struct kcl_table_lease *spare; /* made by kcl_table_reserve */
     size_t spare_count;
     /* of the last answer: see kcl_store_answer */

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "leases/assign.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kcl/base/alloc.h"
+#include "kcl/base/bytes.h"
+#include "kcl/base/trace.h"
+#include "leases/assign_parts.h"
+
+/* Index of an ACTIVE member by its id; they are sorted. */
+static size_t member_index(const struct kcl_assign *assign, const char *id)
+{
+    size_t low = 0;
+    size_t high = id == NULL ? 0 : assign->members_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(assign->members[middle].member->id, id);
+
+        if (order == 0) {
+            return middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return KCL_NOBODY;
+}
+
+/* Whether the deadline of a hand-off is over. */
+static bool is_over(const struct kcl_table_lease *row, uint64_t now_ms)
+{
+    int64_t left_ms = row->block->lease.handoff_ms;
+
+    return left_ms <= 0 || (now_ms > row->received_ms && now_ms - row->received_ms >= (uint64_t)left_ms);
+}
+
+/*
+ * Adds a lease to the fleet. Left out: what nobody can do anything about now (it
+ * waits for its parents, or goes to a member that drains).
+ *
+ *   owner lives   next lives    counts for
+ *   no            -             nobody: a claim
+ *   yes           no next       its owner; one that drains: nobody, a hand-off
+ *   yes           yes           next; a force when the deadline is over
+ *   yes           no            its owner, who passes it to nobody
+ */
+static void add_lease(struct kcl_assign *assign, const struct kcl_table *table,
+                      const struct kcl_table_lease *row, uint64_t now_ms)
+{
+    const kcl_lease *lease = &row->block->lease;
+    struct kcl_assign_lease entry = {.lease = lease, .target = KCL_NOBODY};
+    size_t owner = member_index(assign, lease->owner);
+
+    entry.movable = lease->next == NULL;
+    if (!kcl_table_lives(table, lease->owner)) {
+        if (!kcl_table_is_startable(table, lease)) {
+            return;
+        }
+        entry.owner = KCL_NOBODY;
+    } else if (lease->next == NULL) {
+        entry.owner = owner;
+    } else if (kcl_table_lives(table, lease->next)) {
+        entry.owner = member_index(assign, lease->next);
+        entry.step = is_over(row, now_ms) ? KCL_ASSIGN_FORCE : KCL_ASSIGN_NOTHING;
+        assign->under_way += owner != KCL_NOBODY;
+        if (entry.owner == KCL_NOBODY && entry.step == KCL_ASSIGN_NOTHING) {
+            return;
+        }
+    } else {
+        entry.owner = owner;
+        assign->under_way += owner != KCL_NOBODY;
+        if (owner == KCL_NOBODY) {
+            return;
+        }
+    }
+    if (entry.owner != KCL_NOBODY) {
+        assign->members[entry.owner].held++;
+        assign->members[entry.owner].pinned += !entry.movable;
+    } else {
+        assign->free_count += entry.step == KCL_ASSIGN_NOTHING;
+    }
+    assign->leases[assign->leases_count++] = entry;
+}
+
+static kcl_rc gather(struct kcl_assign *assign, const struct kcl_table *table, const bool *out,
+                     uint64_t now_ms)
+{
+    assign->leases = kcl_alloc_array(table->leases.count, sizeof(assign->leases[0]));
+    assign->members = kcl_alloc_array(table->members.count, sizeof(assign->members[0]));
+    if (assign->leases == NULL || assign->members == NULL) {
+        return KCL_ENOMEM;
+    }
+    for (size_t i = 0; i < table->members.count; i++) {
+        const kcl_member *member = kcl_table_member_at(table, i);
+
+        if (member->state == KCL_MEMBER_ACTIVE) {
+            assign->members[assign->members_count++].member = member;
+        }
+    }
+    for (size_t i = 0; i < table->leases.count; i++) {
+        const struct kcl_table_lease *row = table->leases.entries[i].value;
+
+        if (!out[i] && row->block->lease.state == KCL_LEASE_OPEN) {
+            add_lease(assign, table, row, now_ms);
+        }
+    }
+    return KCL_OK;
+}
+
+/* What a member has at a level of the water: at least what is pinned, at most its max_leases. */
+static size_t at_level(const struct kcl_assign_member *member, size_t level)
+{
+    if (level > member->member->max_leases) {
+        level = (size_t)member->member->max_leases;
+    }
+    return level > member->pinned ? level : member->pinned;
+}
+
+static size_t sum_at_level(const struct kcl_assign *assign, size_t level)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < assign->members_count; i++) {
+        sum += at_level(&assign->members[i], level);
+    }
+    return sum;
+}
+
+/*
+ * Sets every member's aim: water of the volume `total` stands equally high in all,
+ * as far as what is pinned and max_leases allow. The odd ones stay with those who
+ * have most, so that few leases move.
+ */
+static void set_aims(struct kcl_assign *assign, size_t total)
+{
+    size_t level = 0;
+    size_t sum;
+
+    while (level < total && sum_at_level(assign, level + 1) <= total) {
+        level++;
+    }
+    sum = sum_at_level(assign, level);
+    for (size_t i = 0; i < assign->members_count; i++) {
+        assign->members[i].aim = at_level(&assign->members[i], level);
+    }
+    while (sum < total) {
+        struct kcl_assign_member *best = NULL;
+
+        for (size_t i = 0; i < assign->members_count; i++) {
+            struct kcl_assign_member *member = &assign->members[i];
+
+            if (at_level(member, level + 1) > member->aim && (best == NULL || member->held > best->held)) {
+                best = member;
+            }
+        }
+        if (best == NULL) {
+            return; /* everybody is full: the rest waits */
+        }
+        best->aim++;
+        sum++;
+    }
+}
+
+/* A lease to be given out; by load the heaviest come first, so that the light ones even it out. */
+struct given {
+    uint64_t load;
+    size_t index;
+};
+
+static int compare_given(const void *a, const void *b)
+{
+    const struct given *left = a;
+    const struct given *right = b;
+
+    if (left->load != right->load) {
+        return left->load > right->load ? -1 : 1;
+    }
+    return (left->index > right->index) - (left->index < right->index);
+}
+
+static void give(struct kcl_assign *assign, size_t index, size_t target, enum kcl_assign_step step)
+{
+    struct kcl_assign_lease *entry = &assign->leases[index];
+    uint64_t load = kcl_assign_load_of(entry->lease);
+
+    if (entry->owner != KCL_NOBODY) {
+        assign->members[entry->owner].held--;
+        assign->members[entry->owner].load -= load;
+    }
+    assign->members[target].held++;
+    assign->members[target].load += load;
+    entry->owner = target;
+    entry->target = target;
+    entry->movable = false;
+    entry->step = step;
+}
+
+/* Claims, and hand-offs of members that drain. */
+static kcl_rc give_out(struct kcl_assign *assign, const struct kcl_table *table)
+{
+    struct given *given = kcl_alloc_array(assign->free_count, sizeof(given[0]));
+    size_t count = 0;
+
+    if (given == NULL) {
+        return KCL_ENOMEM;
+    }
+    for (size_t i = 0; i < assign->leases_count; i++) {
+        const struct kcl_assign_lease *entry = &assign->leases[i];
+
+        if (entry->owner == KCL_NOBODY && entry->step == KCL_ASSIGN_NOTHING) {
+            given[count++] = (struct given){assign->by_load ? kcl_assign_load_of(entry->lease) : 0, i};
+        }
+    }
+    qsort(given, count, sizeof(given[0]), compare_given);
+    for (size_t i = 0; i < count; i++) {
+        size_t target = kcl_assign_taker(assign);
+        const kcl_lease *lease = assign->leases[given[i].index].lease;
+
+        if (target == KCL_NOBODY) {
+            break;
+        }
+        give(assign, given[i].index, target,
+             kcl_table_lives(table, lease->owner) ? KCL_ASSIGN_HANDOFF : KCL_ASSIGN_CLAIM);
+    }
+    kcl_free(given);
+    return KCL_OK;
+}
+
+static void balance(struct kcl_assign *assign, size_t moves_max)
+{
+    while (assign->under_way < moves_max) {
+        size_t donor = kcl_assign_donor(assign);
+        size_t target = kcl_assign_taker(assign);
+        size_t index = donor == KCL_NOBODY ? KCL_NOBODY : kcl_assign_surplus(assign, donor);
+
+        if (index == KCL_NOBODY || target == KCL_NOBODY) {
+            return;
+        }
+        give(assign, index, target, KCL_ASSIGN_HANDOFF);
+        assign->under_way++;
+    }
+}
+
+static void add_step(struct kcl_plan *plan, const kcl_lease *lease, const char *target)
+{
+    struct kcl_plan_step *step = &plan->steps[plan->count];
+
+    if (kcl_check(NULL, plan->count < plan->room) &&
+        kcl_string_copy(step->key, sizeof(step->key), lease->key) &&
+        kcl_string_copy(step->target, sizeof(step->target), target)) {
+        step->rev = lease->rev;
+        plan->count++;
+    }
+}
+
+static size_t add_steps(struct kcl_plan *plan, const struct kcl_assign *assign, enum kcl_assign_step step)
+{
+    size_t before = plan->count;
+
+    for (size_t i = 0; i < assign->leases_count; i++) {
+        const struct kcl_assign_lease *entry = &assign->leases[i];
+
+        if (entry->step == step) {
+            add_step(plan, entry->lease,
+                     step == KCL_ASSIGN_FORCE ? entry->lease->next
+                                              : assign->members[entry->target].member->id);
+        }
+    }
+    return plan->count - before;
+}
+
+static size_t add_cleanups(struct kcl_plan *plan, const struct kcl_table *table, const size_t *indices,
+                           size_t count)
+{
+    size_t before = plan->count;
+
+    for (size_t i = 0; i < count; i++) {
+        add_step(plan, kcl_table_lease_at(table, indices[i]), "");
+    }
+    return plan->count - before;
+}
+
+static kcl_rc make_plan(const struct kcl_assign *assign, const struct kcl_table *table,
+                        const struct kcl_cleanup *cleanup, struct kcl_plan **out)
+{
+    size_t room = cleanup->ended_count + cleanup->gone_count;
+    struct kcl_plan *plan;
+
+    for (size_t i = 0; i < assign->leases_count; i++) {
+        room += assign->leases[i].step != KCL_ASSIGN_NOTHING;
+    }
+    plan = kcl_plan_new(room);
+    if (plan == NULL) {
+        return KCL_ENOMEM;
+    }
+    plan->claims_count = add_steps(plan, assign, KCL_ASSIGN_CLAIM);
+    plan->forces_count = add_steps(plan, assign, KCL_ASSIGN_FORCE);
+    plan->handoffs_count = add_steps(plan, assign, KCL_ASSIGN_HANDOFF);
+    plan->cleanups_count = add_cleanups(plan, table, cleanup->ended, cleanup->ended_count);
+    plan->gone_count = add_cleanups(plan, table, cleanup->gone, cleanup->gone_count);
+    *out = plan;
+    return KCL_OK;
+}
+
+kcl_rc kcl_assign_plan(const struct kcl_table *table, const struct kcl_assign_options *options,
+                       struct kcl_plan **out)
+{
+    struct kcl_assign assign = {.leases_count = 0};
+    struct kcl_cleanup cleanup;
+    kcl_rc rc = kcl_cleanup_init(&cleanup, table, &options->cleanup);
+    size_t total = 0;
+
+    if (rc != KCL_OK) {
+        return rc;
+    }
+    rc = gather(&assign, table, cleanup.out, options->now_ms);
+    if (rc == KCL_OK) {
+        for (size_t i = 0; i < assign.members_count; i++) {
+            struct kcl_assign_member *member = &assign.members[i];
+
+            total += member->held;
+            if (!options->may_balance) {
+                member->pinned = member->held;
+            }
+        }
+        kcl_assign_weigh(&assign);
+        set_aims(&assign, total + assign.free_count);
+        rc = give_out(&assign, table);
+    }
+    if (rc == KCL_OK && options->may_balance) {
+        balance(&assign, options->moves_max);
+    }
+    if (rc == KCL_OK) {
+        rc = make_plan(&assign, table, &cleanup, out);
+    }
+    kcl_free(assign.leases);
+    kcl_free(assign.members);
+    kcl_cleanup_fini(&cleanup);
+    return rc;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "leases/cleanup.h"
+
+#include "kcl/base/alloc.h"
+#include "leases/key.h"
+
+/* What the search needs beside the answer that it fills. */
+struct search {
+    const struct kcl_table *table;
+    const struct kcl_cleanup_options *options;
+    const struct kcl_lineage *lineage;
+    struct kcl_cleanup *out;
+};
+
+/* Index of a lease in the table: it is there, since the lineage was made of the table. */
+static size_t index_of(const struct kcl_table *table, const kcl_lease *lease)
+{
+    return kcl_map_find(&table->leases, lease->key);
+}
+
+static void add_gone(const struct search *search, size_t index)
+{
+    search->out->gone[search->out->gone_count++] = index;
+    search->out->out[index] = true;
+}
+
+/* Leases of a stream that was deleted and made again. */
+static void find_older_epochs(const struct search *search)
+{
+    for (size_t i = 0; i < search->table->leases.count; i++) {
+        const kcl_lease *lease = kcl_table_lease_at(search->table, i);
+        int64_t epoch_s;
+
+        if (!kcl_lease_key_is_of(lease->key, search->options->stream, &epoch_s)) {
+            search->out->out[i] = true; /* nobody here reads that stream */
+        } else if (epoch_s < search->options->epoch_s) {
+            search->out->out[i] = true;
+            if (!kcl_table_lives(search->table, lease->owner)) {
+                add_gone(search, i);
+            }
+        }
+    }
+}
+
+/* Not listed, by a list that would show it. An empty one proves nothing: every stream has shards. */
+static bool has_left(const struct search *search, size_t node)
+{
+    const struct kcl_lineage *lineage = search->lineage;
+
+    if (search->options->listed == NULL || search->options->listed->count == 0 ||
+        lineage->nodes[node].shard != NULL ||
+        lineage->nodes[node].lease->rev > search->options->listed_version) {
+        return false;
+    }
+    for (size_t i = 0; i < lineage->nodes[node].parents_count; i++) {
+        /* Shards leave oldest first: one that is missing while its parent is listed may just be new. */
+        if (lineage->nodes[kcl_lineage_parent(lineage, node, i)].shard != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* All children are known, have leases and have moved on. */
+static bool children_moved_on(const struct search *search, size_t node)
+{
+    const struct kcl_lineage *lineage = search->lineage;
+
+    for (size_t i = 0; i < lineage->nodes[node].children_count; i++) {
+        const kcl_lease *child = lineage->nodes[kcl_lineage_child(lineage, node, i)].lease;
+
+        if (child == NULL || !kcl_lineage_moved_on(child)) {
+            return false;
+        }
+    }
+    return lineage->nodes[node].children_count > 0;
+}
+
+/* A parent's lease that stays keeps this one: the family is forgotten from its oldest member on. */
+static bool parent_stays(const struct search *search, size_t node)
+{
+    const struct kcl_lineage *lineage = search->lineage;
+
+    for (size_t i = 0; i < lineage->nodes[node].parents_count; i++) {
+        const kcl_lease *parent = lineage->nodes[kcl_lineage_parent(lineage, node, i)].lease;
+
+        if (parent != NULL && !search->out->out[index_of(search->table, parent)]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Parents come first in the lineage's order, so that one look at each shard is enough. */
+static void find_in_family(const struct search *search)
+{
+    for (size_t i = 0; i < search->lineage->count; i++) {
+        size_t node = search->lineage->order[i];
+        const kcl_lease *lease = search->lineage->nodes[node].lease;
+        bool superseded;
+        size_t index;
+
+        if (lease == NULL) {
+            continue;
+        }
+        index = index_of(search->table, lease);
+        superseded = lease->state == KCL_LEASE_OPEN && search->lineage->nodes[node].descendant_started;
+        if ((superseded || has_left(search, node)) && !kcl_table_lives(search->table, lease->owner)) {
+            add_gone(search, index);
+        } else if (lease->state == KCL_LEASE_ENDED && children_moved_on(search, node) &&
+                   !parent_stays(search, node)) {
+            search->out->ended[search->out->ended_count++] = index;
+            search->out->out[index] = true;
+        }
+    }
+}
+
+kcl_rc kcl_cleanup_init(struct kcl_cleanup *cleanup, const struct kcl_table *table,
+                        const struct kcl_cleanup_options *options)
+{
+    struct kcl_lineage lineage;
+    const struct search search = {table, options, &lineage, cleanup};
+    size_t count = table->leases.count;
+    kcl_rc rc = kcl_lineage_init(&lineage, table, options->stream, options->epoch_s, options->listed);
+
+    *cleanup = (struct kcl_cleanup){.ended = NULL};
+    if (rc != KCL_OK) {
+        return rc;
+    }
+    cleanup->ended = kcl_alloc_array(count, sizeof(cleanup->ended[0]));
+    cleanup->gone = kcl_alloc_array(count, sizeof(cleanup->gone[0]));
+    cleanup->out = kcl_alloc_array(count, sizeof(cleanup->out[0]));
+    if (cleanup->ended == NULL || cleanup->gone == NULL || cleanup->out == NULL) {
+        kcl_cleanup_fini(cleanup);
+        rc = KCL_ENOMEM;
+    } else {
+        find_older_epochs(&search);
+        find_in_family(&search);
+    }
+    kcl_lineage_fini(&lineage);
+    return rc;
+}
+
+void kcl_cleanup_fini(struct kcl_cleanup *cleanup)
+{
+    kcl_free(cleanup->ended);
+    kcl_free(cleanup->gone);
+    kcl_free(cleanup->out);
+    *cleanup = (struct kcl_cleanup){.ended = NULL};
+}
