@@ -29,9 +29,9 @@ struct kcl_store_handle {
     bool identified; /* scripts can read which server they run on */
     char meta_key[KCL_REDIS_KEY_SIZE];
     char client_name[KCL_REDIS_KEY_SIZE];
-    /* Of the last answer: a caller that goes on from there need not forget all again. */
+    /* Whom the last answer went to, and the deletions it knows of since: a caller that reads
+     * the next page after a reset is not told to forget everything again. */
     char seen_worker[KCL_WORKER_ID_SIZE];
-    uint64_t seen_version;
     uint64_t seen_floor;
 };
 

@@ -18,6 +18,7 @@ struct kcl_redis_reader {
     redisReader *parser;
     size_t bytes;       /* fed since the last reply was taken out */
     size_t values_left; /* an array is charged when its header arrives, whatever it claims */
+    bool too_many;
 };
 
 void kcl_redis_reply_free(struct kcl_redis_reply *reply)
@@ -74,6 +75,7 @@ static void *create_array(const redisReadTask *task, array_size count)
 {
     struct kcl_redis_reader *reader = task->privdata;
     if ((size_t)count > reader->values_left) {
+        reader->too_many = true;
         return NULL;
     }
     struct kcl_redis_reply *reply = make(KCL_REDIS_ARRAY);
@@ -170,8 +172,11 @@ kcl_rc kcl_redis_reader_next(struct kcl_redis_reader *reader, struct kcl_redis_r
     void *reply = NULL;
     *out = NULL;
     if (redisReaderGetReply(reader->parser, &reply) != REDIS_OK) {
+        if (reader->parser->err == REDIS_ERR_OOM && !reader->too_many) {
+            return kcl_error_set(err, KCL_ENOMEM, "no memory for a reply of Redis");
+        }
         return kcl_error_set(err, KCL_EDAMAGED, "a reply of Redis is not readable: %s",
-                             reader->parser->errstr);
+                             reader->too_many ? "too many values" : reader->parser->errstr);
     }
     if (reply) {
         reader->bytes = 0;

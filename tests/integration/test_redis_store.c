@@ -725,6 +725,34 @@ static void test_arguments_that_no_store_can_keep_are_refused_before_they_are_se
     finish(&w);
 }
 
+static kcl_rc live(void *user)
+{
+    struct worker w;
+    kcl_rc rc = open_url(&w, user, NULL, TIMEOUT_MS);
+    rc = rc == KCL_OK ? try_join(&w) : rc;
+    w.by.generation = w.ans.generation;
+    rc = rc == KCL_OK ? try_beat(&w) : rc;
+    if (rc == KCL_OK) {
+        kcl_store_new_lease lease = {
+            .key = KEY, .parents = {"a", "b"}, .parents_count = 2, .hash_start = "", .hash_end = ""};
+        kcl_store_sink sink = sink_of(&w);
+        kcl_store_result result;
+        w.by.op++;
+        rc = w.store.ops->sync(w.h, &w.by, &lease, 1, 1, &result, &sink, &w.ans, &w.err);
+    }
+    if (rc == KCL_OK) {
+        (void)w.store.ops->watch_fd(w.h);
+    }
+    finish(&w);
+    return rc;
+}
+
+static void test_without_memory_nothing_leaks_and_nothing_else_is_told(void **state)
+{
+    (void)state;
+    kcl_test_torture(live, redis.url);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -749,6 +777,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_long_table_comes_in_pages_also_after_tombstones_were_forgotten, clean),
         cmocka_unit_test_setup(test_a_change_is_heard_at_once_and_again_after_the_connection_broke, clean),
         cmocka_unit_test_setup(test_arguments_that_no_store_can_keep_are_refused_before_they_are_sent, clean),
+        cmocka_unit_test_setup(test_without_memory_nothing_leaks_and_nothing_else_is_told, clean),
     };
     if (!temp_redis_possible()) {
         puts("redis-server or openssl is not installed: skipped");
