@@ -16,7 +16,7 @@
 
 #define CONNECTIONS_MAX 64
 #define REQUESTS_MAX    256
-#define REQUEST_SIZE    (64 * 1024)
+#define REQUEST_SIZE    (2 * 1024 * 1024)
 
 struct connection {
     int fd;

@@ -115,11 +115,11 @@ static void test_large_body_is_sent_without_expect(void **state)
     const struct kcl_http_reply replies[] = {{.bytes = OK_REPLY}};
     struct fixture f;
     start(&f, replies, 1, 0);
-    char *body = malloc(32 * 1024);
-    memset(body, 'x', 32 * 1024);
+    char *body = malloc(1536 * 1024);
+    memset(body, 'x', 1536 * 1024);
     struct kcl_net_request q = request(&f, 1);
     q.body = body;
-    q.body_size = 32 * 1024;
+    q.body_size = 1536 * 1024;
     submit(&f, &q);
     free(body); /* it was copied */
     struct kcl_net_answer a = take(&f);
@@ -127,7 +127,7 @@ static void test_large_body_is_sent_without_expect(void **state)
     kcl_net_answer_fini(&a);
     char *text = kcl_http_server_request(f.server, 0);
     assert_null(strcasestr(text, "expect"));
-    assert_non_null(strstr(text, "Content-Length: 32768"));
+    assert_non_null(strstr(text, "Content-Length: 1572864"));
     free(text);
     stop(&f);
 }
