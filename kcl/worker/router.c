@@ -13,10 +13,11 @@
 /* The birth of an application lies this much before the service's clock. */
 #define BORN_MARGIN_MS 2000
 
+/* At most 500 ms, and well below the store's gap limit of D/4: a healthy fleet must not look like a silent one. */
 static uint64_t heartbeat_ms(const struct kcl_router_options *o)
 {
-    uint64_t third = o->lease_duration_ms / 3;
-    return third < 500 ? third : 500;
+    uint64_t eighth = o->lease_duration_ms / 8;
+    return eighth < 500 ? eighth : 500;
 }
 
 static void init_machines(struct kcl_router *r)
@@ -92,6 +93,7 @@ void kcl_router_free(struct kcl_router *r)
     if (r == NULL) {
         return;
     }
+    kcl_timers_fini(&r->timers);
     for (size_t i = 0; i < r->held.count; i++) {
         struct kcl_slot *slot = r->held.entries[i].value;
         if (slot->unit != NULL) {
@@ -107,7 +109,6 @@ void kcl_router_free(struct kcl_router *r)
     }
     kcl_map_fini(&r->held);
     kcl_map_fini(&r->paused);
-    kcl_timers_fini(&r->timers);
     kcl_planner_fini(&r->planner);
     kcl_table_fini(&r->table);
     kcl_shard_list_release(r->listed);

@@ -45,7 +45,7 @@ static struct kcl_facts *make_facts(const struct kcl_router *r)
     facts->joined_us = self == NULL ? 0 : self->joined_us;
     for (size_t i = 0; i < leases->count; i++) {
         const struct kcl_table_lease *row = leases->entries[i].value;
-        struct kcl_fact *fact = &facts->facts[facts->count++];
+        struct kcl_fact *fact = &facts->facts[i];
         fact->lease = kcl_lease_block_retain(row->block);
         fact->acknowledged = row->block->lease.checkpoint;
         const struct kcl_slot *slot = kcl_map_get(&r->held, row->block->lease.key);

@@ -34,6 +34,7 @@ struct kcl_store_line_options {
 struct kcl_store_node {
     struct kcl_store_node *next;
     struct kcl_store_ask ask;
+    void *carrier; /* the driver's: what its reply travels in; may be NULL */
 };
 
 struct kcl_store_line {

@@ -23,6 +23,11 @@ void sim_stream_sequence(uint64_t number, char out[KCL_SEQUENCE_SIZE])
     (void)snprintf(out, KCL_SEQUENCE_SIZE, "49%030" PRIu64, number);
 }
 
+uint64_t sim_stream_number(const char *sequence)
+{
+    return strtoull(sequence + 2, NULL, 10);
+}
+
 static struct sim_shard *add_shard(struct sim_stream *s, uint32_t start, uint32_t end, int mother, int father)
 {
     struct sim_shard *shard = &s->shards[s->shards_count];
@@ -45,6 +50,7 @@ void sim_stream_init(struct sim_stream *s, uint64_t seed, size_t shards, int64_t
     (void)now_ms;
     kcl_rng_init(&s->rng, seed);
     s->next_number = 1000;
+    s->answer_most = 12;
     uint64_t width = (UINT64_C(1) << 32) / shards;
     for (size_t i = 0; i < shards; i++) {
         uint64_t end = i + 1 == shards ? UINT32_MAX : (i + 1) * width - 1;
@@ -207,12 +213,8 @@ static void iterator(struct sim_stream *s, const struct kcl_stream_ask *ask, str
     const struct sim_shard *shard = &s->shards[index];
     size_t at = 0;
     if (ask->from.kind == KCL_AFTER_SEQUENCE) {
-        char sequence[KCL_SEQUENCE_SIZE];
-        while (at < shard->records_count) {
-            sim_stream_sequence(shard->records[at].number, sequence);
-            if (strcmp(sequence, ask->from.sequence) > 0) {
-                break;
-            }
+        uint64_t number = sim_stream_number(ask->from.sequence);
+        while (at < shard->records_count && shard->records[at].number <= number) {
             at++;
         }
     } else if (ask->from.kind == KCL_AT_TIMESTAMP) {
@@ -247,7 +249,7 @@ static void records(struct sim_stream *s, const struct kcl_stream_ask *ask, int6
     size_t index = strtoul(ask->iterator->data, &end, 10);
     size_t at = strtoul(end + 1, NULL, 10);
     const struct sim_shard *shard = &s->shards[index];
-    size_t most = 1 + kcl_rng_below(&s->rng, 12);
+    size_t most = 1 + kcl_rng_below(&s->rng, s->answer_most);
     size_t count = shard->records_count - at < most ? shard->records_count - at : most;
     size_t body_size = (count + 1) * KCL_SEQUENCE_SIZE;
     char *body = must(kcl_alloc(body_size));

@@ -45,6 +45,7 @@ struct sim_stream {
     uint64_t puts;
     bool no_children;    /* ends without ChildShards, as some services do */
     bool unlisted_last;  /* the newest shards are not listed yet */
+    size_t answer_most;  /* most records of an answer */
 };
 
 void sim_stream_init(struct sim_stream *s, uint64_t seed, size_t shards, int64_t now_ms);
@@ -61,5 +62,7 @@ void sim_stream_answer(struct sim_stream *s, const struct kcl_stream_ask *ask, i
 int sim_stream_find(const struct sim_stream *s, const char *id);
 /** Sequence number as text. */
 void sim_stream_sequence(uint64_t number, char out[KCL_SEQUENCE_SIZE]);
+/** The number in such a text. */
+uint64_t sim_stream_number(const char *sequence);
 
 #endif /* KCL_SIM_STREAM_H */

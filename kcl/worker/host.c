@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kcl/worker/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "kcl/base/clock.h"
+
+/* Reads a small file; false when it cannot be read. */
+static bool read_file(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t got = read(fd, out, size - 1);
+    (void)close(fd);
+    out[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
+/* Field 22 of /proc/PID/stat; the second field is a name in brackets that may hold anything. */
+static bool started_at(uint64_t pid, uint64_t *started)
+{
+    char path[64];
+    char text[1024];
+    (void)snprintf(path, sizeof(path), "/proc/%" PRIu64 "/stat", pid);
+    if (!read_file(path, text, sizeof(text))) {
+        return false;
+    }
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at != NULL && field < 22; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    if (at == NULL) {
+        return false;
+    }
+    *started = strtoull(at + 1, NULL, 10);
+    return *started != 0;
+}
+
+void kcl_host_read(struct kcl_host *host)
+{
+    memset(host, 0, sizeof(*host));
+    if (gethostname(host->name, sizeof(host->name) - 1) != 0) {
+        host->name[0] = '\0';
+    }
+    char boot[64] = "";
+    char space[40] = "";
+    if (read_file("/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) &&
+        readlink("/proc/self/ns/pid", space, sizeof(space) - 1) > 0) {
+        boot[strcspn(boot, "\n")] = '\0';
+        (void)snprintf(host->boot_id, sizeof(host->boot_id), "%.40s/%.39s", boot, space);
+    }
+    host->pid = (uint64_t)getpid();
+    if (!started_at(host->pid, &host->pid_started)) {
+        host->pid_started = 0;
+    }
+    if (getrandom(&host->nonce, sizeof(host->nonce), 0) != (ssize_t)sizeof(host->nonce)) {
+        host->nonce = kcl_clock_us() ^ (host->pid << 32);
+    }
+}
+
+bool kcl_host_process_gone(uint64_t pid, uint64_t pid_started)
+{
+    if (pid == 0 || pid_started == 0 || pid > INT32_MAX) {
+        return false;
+    }
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
+        return true;
+    }
+    uint64_t started = 0;
+    return started_at(pid, &started) && started != pid_started;
+}
