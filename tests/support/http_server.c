@@ -25,7 +25,7 @@ struct connection {
 };
 
 struct kcl_http_server {
-    const struct kcl_http_reply *replies;
+    struct kcl_http_reply *replies;
     size_t count;
     int listener;
     int port;
@@ -153,13 +153,28 @@ static void *run(void *user)
     }
 }
 
+const char *kcl_http_text(int status, const char *headers, const char *body)
+{
+    static char texts[16][4096];
+    static unsigned next;
+    char *text = texts[next++ % 16];
+    int size =
+        snprintf(text, sizeof(texts[0]),
+                 "HTTP/1.1 %d X\r\nDate: Fri, 20 Nov 2026 01:02:03 GMT\r\n%sContent-Length: %zu\r\n\r\n%s",
+                 status, headers, strlen(body), body);
+    assert_true(size > 0 && (size_t)size < sizeof(texts[0]));
+    return text;
+}
+
 struct kcl_http_server *kcl_http_server_start(const struct kcl_http_reply *replies, size_t count)
 {
     struct kcl_http_server *s = calloc(1, sizeof(*s));
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof(address);
     assert_non_null(s);
-    s->replies = replies;
+    s->replies = calloc(count, sizeof(*replies));
+    assert_non_null(s->replies);
+    memcpy(s->replies, replies, count * sizeof(*replies));
     s->count = count;
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(s->listener >= 0);
@@ -218,5 +233,6 @@ void kcl_http_server_stop(struct kcl_http_server *s)
     close(s->stop[0]);
     close(s->stop[1]);
     pthread_mutex_destroy(&s->lock);
+    free(s->replies);
     free(s);
 }

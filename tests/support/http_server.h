@@ -25,7 +25,13 @@ struct kcl_http_reply {
 
 struct kcl_http_server;
 
-/** Starts; fails the test when it cannot. The replies are borrowed. */
+/**
+ * The text of a reply with its length; `headers` are whole lines with CR LF. One
+ * of sixteen static buffers in turn; for the main thread.
+ */
+const char *kcl_http_text(int status, const char *headers, const char *body);
+
+/** Starts; fails the test when it cannot. The replies are copied, their texts borrowed. */
 struct kcl_http_server *kcl_http_server_start(const struct kcl_http_reply *replies, size_t count);
 int kcl_http_server_port(const struct kcl_http_server *s);
 /** Connections accepted and requests read so far. */

@@ -103,18 +103,6 @@ static struct kcl_stream_answer ask(struct fixture *f, const struct kcl_stream_a
     return take(f);
 }
 
-/* A reply of the service, in one of a few buffers. */
-static const char *reply(int status, const char *headers, const char *body)
-{
-    static char texts[8][4096];
-    static unsigned next;
-    char *text = texts[next++ % 8];
-    (void)snprintf(text, sizeof(texts[0]),
-                   "HTTP/1.1 %d X\r\nDate: Fri, 20 Nov 2026 01:02:03 GMT\r\n%sContent-Length: %zu\r\n\r\n%s",
-                   status, headers, strlen(body), body);
-    return text;
-}
-
 static void expect_in_request(struct fixture *f, unsigned n, const char *words)
 {
     char *text = kcl_http_server_request(f->server, n);
@@ -128,7 +116,7 @@ static void test_describe(void **state)
 {
     (void)state;
     struct fixture f;
-    const struct kcl_http_reply replies[] = {{.bytes = reply(200, "", DESCRIPTION)}};
+    const struct kcl_http_reply replies[] = {{.bytes = kcl_http_text(200, "", DESCRIPTION)}};
     start(&f, replies, 1, "orders");
     const struct kcl_stream_ask a = {.slot = 3, .op = 9, .kind = KCL_STREAM_DESCRIBE};
     struct kcl_stream_answer answer = ask(&f, &a);
@@ -157,8 +145,8 @@ static void test_list_follows_its_pages(void **state)
     (void)state;
     struct fixture f;
     const struct kcl_http_reply replies[] = {
-        {.bytes = reply(200, "", "{\"Shards\":[" SHARD("s-0") "],\"NextToken\":\"t1\"}")},
-        {.bytes = reply(200, "", "{\"Shards\":[" SHARD("s-1") "," SHARD("s-2") "]}")},
+        {.bytes = kcl_http_text(200, "", "{\"Shards\":[" SHARD("s-0") "],\"NextToken\":\"t1\"}")},
+        {.bytes = kcl_http_text(200, "", "{\"Shards\":[" SHARD("s-1") "," SHARD("s-2") "]}")},
     };
     start(&f, replies, 2, "orders");
     const struct kcl_stream_ask a = {.kind = KCL_STREAM_LIST, .filter = KCL_FILTER_AT_TRIM_HORIZON};
@@ -177,8 +165,9 @@ static void test_failure_in_a_later_page_fails_the_list(void **state)
     (void)state;
     struct fixture f;
     const struct kcl_http_reply replies[] = {
-        {.bytes = reply(200, "", "{\"Shards\":[" SHARD("s-0") "],\"NextToken\":\"t1\"}")},
-        {.bytes = reply(400, "", "{\"__type\":\"ExpiredNextTokenException\",\"message\":\"too old\"}")},
+        {.bytes = kcl_http_text(200, "", "{\"Shards\":[" SHARD("s-0") "],\"NextToken\":\"t1\"}")},
+        {.bytes =
+             kcl_http_text(400, "", "{\"__type\":\"ExpiredNextTokenException\",\"message\":\"too old\"}")},
     };
     start(&f, replies, 2, "orders");
     const struct kcl_stream_ask a = {.kind = KCL_STREAM_LIST};
@@ -198,8 +187,8 @@ static void test_iterator_then_records(void **state)
         "\"NextShardIterator\":null,\"MillisBehindLatest\":0,\"ChildShards\":[{\"ShardId\":\"s-9\","
         "\"ParentShards\":[\"s-1\"],\"HashKeyRange\":{\"StartingHashKey\":\"0\",\"EndingHashKey\":\"9\"}}]}";
     const struct kcl_http_reply replies[] = {
-        {.bytes = reply(200, "", "{\"ShardIterator\":\"it\"}")},
-        {.bytes = reply(200, "", records)},
+        {.bytes = kcl_http_text(200, "", "{\"ShardIterator\":\"it\"}")},
+        {.bytes = kcl_http_text(200, "", records)},
     };
     start(&f, replies, 2, "arn:aws:kinesis:us-east-1:123456789012:stream/orders");
     struct kcl_stream_ask a = {
@@ -230,7 +219,7 @@ static void expect_error(int status, const char *headers, const char *body, kcl_
 {
     struct fixture f;
     struct kcl_text *iterator = kcl_text_new("it", 2);
-    const struct kcl_http_reply replies[] = {{.bytes = reply(status, headers, body)}};
+    const struct kcl_http_reply replies[] = {{.bytes = kcl_http_text(status, headers, body)}};
     start(&f, replies, 1, "orders");
     const struct kcl_stream_ask a = {
         .kind = KCL_STREAM_RECORDS, .shard = "s-1", .iterator = iterator, .limit = 1};
@@ -270,7 +259,7 @@ static void test_what_cannot_be_sent_is_answered_too(void **state)
 {
     (void)state;
     struct fixture f;
-    const struct kcl_http_reply replies[] = {{.bytes = reply(200, "", DESCRIPTION)}};
+    const struct kcl_http_reply replies[] = {{.bytes = kcl_http_text(200, "", DESCRIPTION)}};
     start(&f, replies, 1, "orders");
     close_service(&f);
     f.key = NULL;
@@ -295,7 +284,7 @@ static void test_cancel_forgets_all_asks_of_a_slot(void **state)
 {
     (void)state;
     struct fixture f;
-    const struct kcl_http_reply replies[] = {{.bytes = reply(200, "", DESCRIPTION)}};
+    const struct kcl_http_reply replies[] = {{.bytes = kcl_http_text(200, "", DESCRIPTION)}};
     start(&f, replies, 1, "orders");
     const struct kcl_stream_ask mine = {.slot = 1, .op = 1, .kind = KCL_STREAM_DESCRIBE};
     const struct kcl_stream_ask others = {.slot = 2, .op = 7, .kind = KCL_STREAM_DESCRIBE};
@@ -324,7 +313,7 @@ static void test_many_asks_at_once(void **state)
 {
     (void)state;
     struct fixture f;
-    const struct kcl_http_reply replies[] = {{.bytes = reply(200, "", DESCRIPTION)}};
+    const struct kcl_http_reply replies[] = {{.bytes = kcl_http_text(200, "", DESCRIPTION)}};
     bool seen[40] = {false};
     start(&f, replies, 1, "orders");
     for (uint64_t i = 0; i < 40; i++) {
@@ -410,9 +399,9 @@ static void test_every_allocation_may_fail(void **state)
     (void)state;
     struct fixture f;
     const struct kcl_http_reply replies[] = {
-        {.bytes = reply(200, "",
-                        "{\"Records\":[{\"SequenceNumber\":\"5\",\"Data\":\"aGk=\"}],"
-                        "\"NextShardIterator\":\"x\"}")}};
+        {.bytes = kcl_http_text(200, "",
+                                "{\"Records\":[{\"SequenceNumber\":\"5\",\"Data\":\"aGk=\"}],"
+                                "\"NextShardIterator\":\"x\"}")}};
     start(&f, replies, 1, "orders");
     close_service(&f);
     kcl_test_torture(scenario, &f);
