@@ -12,7 +12,7 @@
 static kcl_rc leave_with(struct kcl_memory_op *op, kcl_rc rc, bool worked, kcl_store_result *results,
                          size_t count, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
-    if (!worked) {
+    if (!worked && rc == KCL_OK) {
         kcl_memory_fill_results(results, count, op->status);
     }
     return kcl_memory_leave(op, rc, sink, ans, err);

@@ -74,6 +74,10 @@ struct conform {
     char message[512];
 };
 
+/** Makes a store and four workers of it, not joined; NULL: `message` says why. */
+struct conform *conform_open(const struct kcl_store_fixture *fixture, char *message, size_t message_size);
+void conform_close(struct conform *c); /* NULL is fine */
+
 /* Checks. The test ends at the first that fails. */
 
 _Noreturn void conform_fail(struct conform *c, const char *file, int line, const char *format, ...)

@@ -50,7 +50,7 @@ kcl_store_join conform_join_of(const struct conform_worker *w)
 {
     const kcl_store_join in = {.self = &w->self,
                                .lease_duration_ms = w->c->fixture->duration_ms,
-                               .new_hold_ms = w->c->fixture->duration_ms / 8,
+                               .new_hold_ms = w->c->fixture->duration_ms / 10,
                                .stream = {.name = CONFORM_STREAM, .epoch_s = 1700000000}};
 
     return in;

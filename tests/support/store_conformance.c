@@ -63,32 +63,54 @@ static bool open_workers(struct conform *c)
     return true;
 }
 
-bool kcl_store_conformance_try(const struct kcl_store_fixture *fixture,
-                               const struct kcl_conformance_test *test, char *message, size_t message_size)
+struct conform *conform_open(const struct kcl_store_fixture *fixture, char *message, size_t message_size)
 {
     struct conform *c = calloc(1, sizeof(*c));
-    volatile bool passed = false;
-    size_t i;
 
     if (c == NULL || fixture->make(fixture->user, &c->store) != KCL_OK) {
         (void)snprintf(message, message_size, "the fixture made no store");
         free(c);
-        return false;
+        return NULL;
     }
     c->fixture = fixture;
     if (!open_workers(c)) {
         (void)snprintf(message, message_size, "open: %s", c->err.message);
-    } else if (setjmp(c->out) == 0) {
+        conform_close(c);
+        return NULL;
+    }
+    return c;
+}
+
+void conform_close(struct conform *c)
+{
+    size_t i;
+
+    if (c == NULL) {
+        return;
+    }
+    for (i = 0; i < CONFORM_WORKERS; i++) {
+        c->store.ops->close(c->w[i].h);
+    }
+    c->fixture->end(c->fixture->user);
+    free(c);
+}
+
+bool kcl_store_conformance_try(const struct kcl_store_fixture *fixture,
+                               const struct kcl_conformance_test *test, char *message, size_t message_size)
+{
+    struct conform *const c = conform_open(fixture, message, message_size);
+    volatile bool passed = false;
+
+    if (c == NULL) {
+        return false;
+    }
+    if (setjmp(c->out) == 0) {
         test->run(c);
         passed = true;
     } else {
         (void)snprintf(message, message_size, "%s", c->message);
     }
-    for (i = 0; i < CONFORM_WORKERS; i++) {
-        c->store.ops->close(c->w[i].h);
-    }
-    fixture->end(fixture->user);
-    free(c);
+    conform_close(c);
     return passed;
 }
 
