@@ -376,7 +376,7 @@ static kcl_rc start(struct kcl_runners *r, struct kcl_runner_ask *ask)
     if (c == NULL) {
         return KCL_ENOMEM;
     }
-    (void)snprintf(name, sizeof(name), "kcl-s:%s", name_of(c->shard));
+    (void)snprintf(name, sizeof(name), "kcl-s:%.*s", NAME_DIGITS, name_of(c->shard));
     send_ask(c, ask);
     retain(c);
     if (kcl_thread_start(&c->loop.thread, name, r->options.stack_bytes, run, c) != KCL_OK) {
