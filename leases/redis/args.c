@@ -164,10 +164,11 @@ kcl_rc kcl_redis_args_done(struct kcl_redis_args *a, kcl_error *err)
 {
     kcl_rc rc = a->rc != KCL_OK ? a->rc : kcl_buf_rc(&a->made);
     if (rc != KCL_OK) {
-        return kcl_error_set(err, rc,
-                             rc == KCL_EINVAL
-                                 ? "a name, lease key, shard id or position is not one that a store can keep"
-                                 : "no memory for a request to Redis");
+        (void)kcl_error_set(err, rc,
+                            rc == KCL_EINVAL
+                                ? "a name, lease key, shard id or position is not one that a store can keep"
+                                : "no memory for a request to Redis");
+        return rc;
     }
     /* Made texts lie in the order of their arguments. */
     for (size_t i = 0, offset = 0; i < a->count; i++) {

@@ -27,10 +27,10 @@ void kcl_redis_conn_close(struct kcl_redis_conn *c)
 }
 
 /* A pipe that broke or stayed silent: whether the request was done is not known. */
-static kcl_rc no_answer(const struct kcl_redis_conn *c, kcl_rc rc, kcl_error *err)
+static void no_answer(const struct kcl_redis_conn *c, kcl_rc rc, kcl_error *err)
 {
     const char *what = rc == KCL_ETIMEDOUT ? "no answer in time" : "the connection broke before the answer";
-    return kcl_error_set(err, KCL_ESTORE, "Redis at %s:%d: %s", c->url->host, c->url->port, what);
+    (void)kcl_error_set(err, KCL_ESTORE, "Redis at %s:%d: %s", c->url->host, c->url->port, what);
 }
 
 static kcl_rc dial(struct kcl_redis_conn *c, uint64_t until_ms, kcl_error *err)
@@ -80,7 +80,7 @@ static kcl_rc receive(struct kcl_redis_conn *c, uint64_t until_ms, struct kcl_re
     }
 }
 
-/* Ends with the connection closed unless KCL_OK. */
+/* A request that was sent and has no reply ends with the connection closed. */
 static kcl_rc exchange(struct kcl_redis_conn *c, struct kcl_redis_args *args, uint64_t until_ms,
                        struct kcl_redis_reply **out, kcl_error *err)
 {
@@ -91,9 +91,11 @@ static kcl_rc exchange(struct kcl_redis_conn *c, struct kcl_redis_args *args, ui
     char *request = NULL;
     int size = redisFormatCommandArgv(&request, (int)args->count, args->argv, args->sizes);
     if (size < 0) {
-        return kcl_error_set(err, KCL_ENOMEM, "no memory for a request to Redis");
+        (void)kcl_error_set(err, KCL_ENOMEM, "no memory for a request to Redis");
+        return KCL_ENOMEM;
     }
     rc = kcl_dial_send(c->dial, request, (size_t)size, until_ms, err);
+    explicit_bzero(request, (size_t)size); /* it may hold the password */
     redisFreeCommand(request);
     if (rc == KCL_OK) {
         rc = receive(c, until_ms, out, err);
@@ -101,7 +103,8 @@ static kcl_rc exchange(struct kcl_redis_conn *c, struct kcl_redis_args *args, ui
     if (rc != KCL_OK) {
         kcl_redis_conn_close(c);
         if (rc != KCL_ENOMEM && rc != KCL_EDAMAGED && rc != KCL_ETOOBIG) {
-            rc = no_answer(c, rc, err);
+            no_answer(c, rc, err);
+            rc = KCL_ESTORE;
         }
     }
     return rc;
@@ -115,7 +118,6 @@ static kcl_rc prepare(struct kcl_redis_conn *c, struct kcl_redis_args *args, con
     kcl_rc rc = exchange(c, args, until_ms, &reply, err);
     if (rc == KCL_OK && reply->type != KCL_REDIS_TEXT) {
         rc = kcl_redis_reply_error(reply, what, true, err);
-        kcl_redis_conn_close(c);
     }
     kcl_redis_reply_free(reply);
     kcl_redis_args_fini(args);
@@ -134,7 +136,6 @@ static kcl_rc set_name(struct kcl_redis_conn *c, uint64_t until_ms, kcl_error *e
     kcl_rc rc = exchange(c, &args, until_ms, &reply, err);
     if (rc == KCL_OK && reply->type == KCL_REDIS_ERROR && strncmp(reply->text.at, "NOAUTH", 6) == 0) {
         rc = kcl_redis_reply_error(reply, "connecting without a password", false, err);
-        kcl_redis_conn_close(c);
     }
     kcl_redis_reply_free(reply);
     kcl_redis_args_fini(&args);
@@ -169,7 +170,11 @@ kcl_rc kcl_redis_conn_open(struct kcl_redis_conn *c, uint64_t until_ms, kcl_erro
         return KCL_OK;
     }
     kcl_rc rc = dial(c, until_ms, err);
-    return rc == KCL_OK ? greet(c, until_ms, err) : rc;
+    rc = rc == KCL_OK ? greet(c, until_ms, err) : rc;
+    if (rc != KCL_OK) {
+        kcl_redis_conn_close(c);
+    }
+    return rc;
 }
 
 kcl_rc kcl_redis_conn_call(struct kcl_redis_conn *c, struct kcl_redis_args *args, uint64_t until_ms,

@@ -8,7 +8,7 @@
 #include "kcl/base/error.h"
 #include "kcl/base/seqno.h"
 
-#define LIST_SIZE (KCL_RELATIVES_MAX * KCL_NAME_SIZE)
+#define LIST_SIZE ((size_t)KCL_RELATIVES_MAX * KCL_NAME_SIZE)
 #define FACT_SIZE 256 /* host name, boot id */
 
 /* Walks along the items; the first one that does not fit is remembered. */

@@ -100,7 +100,8 @@ static kcl_rc run(struct call *c, kcl_store_result *results, size_t count, const
     if (rc != KCL_OK) {
         kcl_redis_reply_free(*reply);
         *reply = NULL;
-        return kcl_error_where(err, rc, "redis", kcl_redis_script_name(c->script));
+        (void)kcl_error_where(err, rc, "redis", kcl_redis_script_name(c->script));
+        return rc;
     }
     return KCL_OK;
 }
@@ -335,6 +336,12 @@ static kcl_rc op_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, con
                             size_t count, kcl_store_result *results, const kcl_store_sink *sink,
                             kcl_store_answer *ans, kcl_error *err)
 {
+    for (size_t i = 0; i < count; i++) {
+        if (commits[i].state_size > KCL_PENDING_STATE_MAX) {
+            return kcl_error_set(err, KCL_EINVAL, "a state of %zu bytes; at most %d", commits[i].state_size,
+                                 KCL_PENDING_STATE_MAX);
+        }
+    }
     struct call c;
     begin(&c, h, KCL_SCRIPT_CHECKPOINT, by);
     kcl_redis_args_u64(&c.args, count);
@@ -347,9 +354,6 @@ static kcl_rc op_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, con
         kcl_redis_args_u64(&c.args, m->load_bytes_s);
         kcl_redis_args_u64(&c.args, m->prepare ? 1 : 0);
         kcl_redis_args_bytes(&c.args, m->state, m->prepare ? m->state_size : 0);
-        if (m->prepare && m->state_size > KCL_PENDING_STATE_MAX) {
-            c.rc = KCL_EINVAL;
-        }
     }
     return finish(&c, NULL, results, count, sink, ans, err);
 }

@@ -126,15 +126,13 @@ static kcl_rc check_schema(const struct kcl_redis_reply *value, kcl_error *err)
     return KCL_OK;
 }
 
-/* Asks one thing at open; an error reply is told as `what`. */
+/* Asks one thing at open; an error reply is told as `what`. The caller frees `*out`, which may be NULL. */
 static kcl_rc ask(kcl_store_handle *h, const char *what, uint64_t until_ms, struct kcl_redis_reply **out,
                   kcl_error *err, const char *first, const char *second, const char *third)
 {
     kcl_rc rc = kcl_redis_conn_ask(&h->conn, until_ms, out, err, first, second, third, (char *)NULL);
     if (rc == KCL_OK && (*out)->type == KCL_REDIS_ERROR) {
         rc = kcl_redis_reply_error(*out, what, false, err);
-        kcl_redis_reply_free(*out);
-        *out = NULL;
     }
     return rc;
 }
@@ -146,9 +144,8 @@ static kcl_rc check_info(kcl_store_handle *h, const char *section, uint64_t unti
     struct kcl_redis_reply *info = NULL;
     kcl_rc rc = ask(h, "reading INFO", until_ms, &info, err, "INFO", section, NULL);
     if (rc == KCL_EACCESS && !h->identified) {
-        return KCL_OK;
-    }
-    if (rc == KCL_OK) {
+        rc = KCL_OK;
+    } else if (rc == KCL_OK) {
         rc = info->type == KCL_REDIS_TEXT ? check(info, err)
                                           : kcl_error_set(err, KCL_EDAMAGED, "INFO answered with no text");
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The conformance suite of lease stores against the Redis store and a real server.
+ * The conformance suite of lease stores against the Redis store and a real server,
+ * and the same random operations against it and the memory store.
  *
  * Nobody can move a server's clock, but what is stored can be moved against it:
  * when all times that were written lie ms milliseconds earlier, ms milliseconds
@@ -8,9 +9,12 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "leases/memory.h"
 #include "tests/support/store_conformance.h"
+#include "tests/support/store_differential.h"
 #include "tests/support/temp_redis.h"
 #include "tests/support/test.h"
 
@@ -120,27 +124,114 @@ static void restore(void *user)
     }
 }
 
+#define DURATION_MS 60000
+
+static struct world w;
+
+static const struct kcl_store_fixture redis_fixture = {
+    .make = make_store,
+    .end = end_store,
+    .pass_ms = step_ms,
+    .step_ms = step_ms,
+    .wipe = wipe,
+    .snapshot = take_snapshot,
+    .restore = restore,
+    .new_identity = new_identity,
+    .user = &w,
+    .duration_ms = DURATION_MS,
+};
+
+/* The memory store, with a made-up clock. */
+struct reference {
+    struct kcl_memory_store *store;
+    int64_t now_us;
+    uint64_t nonces;
+};
+
+static int64_t reference_now(void *user)
+{
+    return ((struct reference *)user)->now_us += 50; /* no two operations at one moment, as with a server */
+}
+
+static uint64_t reference_nonce(void *user)
+{
+    return ++((struct reference *)user)->nonces;
+}
+
+static kcl_rc make_reference(void *user, kcl_lease_store *out)
+{
+    struct reference *r = user;
+    const struct kcl_memory_store_options options = {
+        .now_us = reference_now, .nonce = reference_nonce, .user = r};
+    r->now_us = INT64_C(1700000000000000);
+    kcl_rc rc = kcl_memory_store_create(&r->store, &options);
+    if (rc == KCL_OK) {
+        *out = kcl_memory_store_table(r->store);
+    }
+    return rc;
+}
+
+static void end_reference(void *user)
+{
+    kcl_memory_store_destroy(((struct reference *)user)->store);
+}
+
+static void step_reference(void *user, int64_t ms)
+{
+    ((struct reference *)user)->now_us += ms * 1000;
+}
+
+static void wipe_reference(void *user)
+{
+    kcl_memory_store_wipe(((struct reference *)user)->store);
+}
+
+static void change_reference(void *user)
+{
+    struct reference *r = user;
+    kcl_memory_store_set_identity(r->store, kcl_memory_store_identity(r->store) + 1);
+}
+
+static void test_random_operations_mean_the_same_as_in_memory(void **state)
+{
+    struct reference r = {.store = NULL};
+    const struct kcl_store_fixture left = {
+        .make = make_reference,
+        .end = end_reference,
+        .pass_ms = step_reference,
+        .step_ms = step_reference,
+        .wipe = wipe_reference,
+        .new_identity = change_reference,
+        .user = &r,
+        .duration_ms = DURATION_MS,
+    };
+    const char *seeds = getenv("KCL_TEST_SEEDS");
+    uint64_t count = seeds ? strtoull(seeds, NULL, 10) : 20;
+    (void)state;
+    for (uint64_t seed = 1; seed <= count; seed++) {
+        const struct kcl_store_differential what = {.left = &left,
+                                                    .right = &redis_fixture,
+                                                    .seed = seed,
+                                                    .steps = 300,
+                                                    .waits = true,
+                                                    .faults = seed % 2 == 0};
+        char message[1024] = "";
+        if (!kcl_store_differential_run(&what, message, sizeof message)) {
+            fail_msg("seed %" PRIu64 ": %s", seed, message);
+        }
+    }
+}
+
 int main(void)
 {
-    static struct world w;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_operations_mean_the_same_as_in_memory)};
     if (!temp_redis_possible()) {
-        puts("redis-server is not installed: skipped");
+        puts("redis-server or openssl is not installed: skipped");
         return 77;
     }
     temp_redis_start(&w.redis, NULL);
-    const struct kcl_store_fixture fixture = {
-        .make = make_store,
-        .end = end_store,
-        .pass_ms = step_ms,
-        .step_ms = step_ms,
-        .wipe = wipe,
-        .snapshot = take_snapshot,
-        .restore = restore,
-        .new_identity = new_identity,
-        .user = &w,
-        .duration_ms = 60000,
-    };
-    int failed = kcl_store_conformance_run("the Redis store", &fixture);
+    int failed = kcl_store_conformance_run("the Redis store", &redis_fixture);
+    failed += cmocka_run_group_tests(tests, NULL, NULL);
     forget_snapshot(&w);
     temp_redis_stop(&w.redis);
     return failed == 0 ? 0 : 1;

@@ -16,10 +16,6 @@ for _, c in ipairs(all_leases()) do
 end
 if refused then return answer(REFUSED) end
 l.seek, l.seek_id = position, seek_id
-if not lives(l.owner) then
-    apply_seek(l)
-    -- An owner whose life is over could thaw and commit its old position over the new one.
-    if l.owner ~= '' then change_owner(l, '') end
-end
+if not lives(l.owner) then apply_seek(l) end
 save_lease(l)
 return answer(OK)
