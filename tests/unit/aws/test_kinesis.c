@@ -252,6 +252,8 @@ static void test_only_what_failed_is_put_again(void **state)
                  "{\"Data\":\"eW8=\",\"PartitionKey\":\"c\"}]}");
     /* As many results as were sent, or nothing is believed. */
     assert_int_equal(kcl_put_records_answer(body, strlen(body), entries, 3, NULL), KCL_EDAMAGED);
+    body = "{\"Records\":[{\"SequenceNumber\":\"13\",\"ShardId\":\"s-1\"}]}";
+    assert_int_equal(kcl_put_records_answer(body, strlen(body), entries, 3, NULL), KCL_EDAMAGED);
     body = "{\"Records\":[{\"SequenceNumber\":\"13\",\"ShardId\":\"s-1\"},{\"SequenceNumber\":\"14\","
            "\"ShardId\":\"s-2\"}]}";
     assert_int_equal(kcl_put_records_answer(body, strlen(body), entries, 3, NULL), KCL_OK);

@@ -305,6 +305,7 @@ static void test_cancel_forgets_all_asks_of_a_slot(void **state)
         kcl_stream_answer_fini(&answer);
     }
     assert_int_equal(ops, 10);
+    assert_int_equal(kcl_http_server_requests(f.server), 2); /* the cancelled one was never sent */
     assert_int_equal(f.port.submit(f.port.self, &mine), KCL_OK);
     stop(&f); /* with an ask in flight */
 }
