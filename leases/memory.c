@@ -157,6 +157,11 @@ kcl_lease_store kcl_memory_store_table(struct kcl_memory_store *store)
     return out;
 }
 
+void *kcl_memory_store_user(const struct kcl_memory_store *store)
+{
+    return store->options.user;
+}
+
 void kcl_memory_store_rules_off(struct kcl_memory_store *store, uint32_t mask)
 {
     store->rules_off = mask;

@@ -42,6 +42,8 @@ KCL_MUST_CHECK kcl_rc kcl_memory_store_create(struct kcl_memory_store **out,
 void kcl_memory_store_destroy(struct kcl_memory_store *store);
 /** The store as the contract knows it; valid as long as the store. */
 kcl_lease_store kcl_memory_store_table(struct kcl_memory_store *store);
+/** The `user` of its options. */
+void *kcl_memory_store_user(const struct kcl_memory_store *store);
 
 /** Empties it as FLUSHALL does: every application is gone, the server is the same. Handles stay open. */
 void kcl_memory_store_wipe(struct kcl_memory_store *store);

@@ -2,6 +2,7 @@
 #include "kcl/worker/trace_log.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +33,8 @@ void kcl_trace_log(void *user, const struct kcl_trace_event *event)
     char number[24];
     kcl_log_pair pairs[5];
     size_t count = 0;
-    (void)snprintf(name, sizeof(name), "%s.%s", event->machine, event->name);
+    bool whole = strchr(event->name, '.') != NULL;
+    (void)snprintf(name, sizeof(name), "%s%s%s", whole ? "" : event->machine, whole ? "" : ".", event->name);
     const kcl_log_pair texts[] = {{"shard", event->subject}, {"from", event->from}, {"to", event->to},
                                   {"cause", event->cause}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

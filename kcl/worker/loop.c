@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "kcl/base/alloc.h"
+#include "kcl/base/clock.h"
+#include "kcl/base/error.h"
+#include "kcl/worker/trace_log.h"
+#include "kcl/worker/worker_state.h"
+
+/* The longest sleep: bytes that a user retained come back without a message. */
+#define SLEEP_MAX_MS 500
+
+static void set_state(struct kcl_worker *w, kcl_worker_state state)
+{
+    atomic_store(&w->state, (int)state);
+    kcl_log_write(&w->log, KCL_LOG_INFO, "worker", "worker.state", NULL, 0, "%s is %s", w->id,
+                  kcl_worker_state_name(state));
+    if (w->config->listener != NULL) {
+        w->config->listener(w->config->listener_user, state);
+    }
+}
+
+static void on_note(void *user, const struct kcl_router_note *note)
+{
+    struct kcl_worker *w = user;
+    switch (note->kind) {
+    case ROUTER_NOTE_STATE:
+        if (note->state != KCL_WORKER_STOPPED) {
+            set_state(w, note->state); /* the end is told when the threads are gone */
+        }
+        break;
+    case ROUTER_NOTE_STREAM:
+        kcl_store_thread_stream(w->store, note->text, note->epoch_s, note->born_ms);
+        break;
+    case ROUTER_NOTE_WAITING:
+        kcl_log_write(&w->log, KCL_LOG_WARN, "worker", "worker.waiting", NULL, 0, "not started yet, trying again: %s",
+                      note->text);
+        break;
+    case ROUTER_NOTE_ENDED:
+        w->result = note->rc;
+        if (note->rc != KCL_OK) {
+            (void)kcl_error_set(&w->result_error, note->rc, "%s", note->text);
+        }
+        break;
+    }
+}
+
+static void on_life(void *user, uint64_t life_until_ms)
+{
+    atomic_store(&((struct kcl_worker *)user)->life_until_ms, life_until_ms);
+}
+
+static bool process_gone(void *user, uint64_t pid, uint64_t pid_started)
+{
+    (void)user;
+    return kcl_host_process_gone(pid, pid_started);
+}
+
+static void wake(void *user)
+{
+    kcl_net_wake(((struct kcl_worker *)user)->net);
+}
+
+static kcl_rc make_service(struct kcl_worker *w, kcl_error *err)
+{
+    const struct kcl_net_options net = {.ca_file = w->settings.ca_file};
+    kcl_rc rc = kcl_net_new(&w->net, &net, err);
+    if (rc != KCL_OK) {
+        return rc;
+    }
+    const struct kcl_service_options service = {.net = w->net, .settings = &w->settings, .log = &w->log,
+                                                .stream = kcl_config_text(w->config, KCL_OPTION_stream)};
+    return kcl_service_new(&w->service, &service, err);
+}
+
+static kcl_rc make_store(struct kcl_worker *w)
+{
+    const uint64_t *numbers = w->config->numbers;
+    uint64_t duration = numbers[KCL_OPTION_lease_duration_ms];
+    struct kcl_store_thread_options o;
+    memset(&o, 0, sizeof(o));
+    o.line.store = w->config->store;
+    o.line.app = kcl_config_text(w->config, KCL_OPTION_app);
+    o.line.self.id = w->id;
+    o.line.self.host = w->host.name;
+    o.line.self.boot_id = w->host.boot_id;
+    o.line.self.pid = w->host.pid;
+    o.line.self.pid_started = w->host.pid_started;
+    o.line.self.max_leases = numbers[KCL_OPTION_max_leases];
+    o.line.lease_duration_ms = (int64_t)duration;
+    o.line.new_hold_ms = (int64_t)(duration / 8 < 500 ? duration / 8 : 500);
+    o.line.require_existing = numbers[KCL_OPTION_require_existing] != 0;
+    o.line.timeout_ms = (int64_t)(duration / 3);
+    o.events = &w->events;
+    o.reply_kind = WORKER_REPLY;
+    o.notify_kind = WORKER_NOTIFY;
+    return kcl_store_thread_new(&w->store, &o);
+}
+
+static kcl_rc make_runners(struct kcl_worker *w)
+{
+    const struct kcl_runners_options o = {.callbacks = &w->config->callbacks,
+                                          .user = w->config->processor_user,
+                                          .stream = kcl_config_text(w->config, KCL_OPTION_stream),
+                                          .stack_bytes = w->config->numbers[KCL_OPTION_stack_bytes],
+                                          .store_timeout_ms = w->config->numbers[KCL_OPTION_lease_duration_ms],
+                                          .life_until_ms = &w->life_until_ms,
+                                          .events = &w->events,
+                                          .event_kind = WORKER_RUNNER};
+    return kcl_runners_new(&w->runners, &o);
+}
+
+static kcl_rc make_router(struct kcl_worker *w)
+{
+    const uint64_t *numbers = w->config->numbers;
+    struct kcl_router_options o;
+    memset(&o, 0, sizeof(o));
+    o.self = w->id;
+    o.host = w->host.name;
+    o.boot_id = w->host.boot_id;
+    o.lease_duration_ms = numbers[KCL_OPTION_lease_duration_ms];
+    o.start_timeout_ms = numbers[KCL_OPTION_start_timeout_ms];
+    o.shutdown_timeout_ms = numbers[KCL_OPTION_shutdown_timeout_ms];
+    o.handoff_timeout_ms = numbers[KCL_OPTION_handoff_timeout_ms];
+    o.callback_timeout_ms = numbers[KCL_OPTION_callback_timeout_ms];
+    o.poll_idle_ms = numbers[KCL_OPTION_poll_idle_ms];
+    o.idle_call_ms = numbers[KCL_OPTION_idle_call_ms];
+    o.sync_interval_ms = numbers[KCL_OPTION_sync_interval_ms];
+    o.budget_bytes = numbers[KCL_OPTION_budget_bytes];
+    o.batch_records = (uint32_t)numbers[KCL_OPTION_batch_records];
+    o.automatic = numbers[KCL_OPTION_checkpoint] == KCL_CHECKPOINT_AUTO;
+    o.position = w->config->position;
+    o.seed = w->host.nonce;
+    o.stream = kcl_service_port(w->service);
+    o.store = kcl_store_thread_port(w->store);
+    o.runner = kcl_runners_port(w->runners);
+    o.trace = &w->trace;
+    o.metrics = &w->metrics;
+    o.on_note = on_note;
+    o.on_life = on_life;
+    o.process_gone = process_gone;
+    o.user = w;
+    return kcl_router_new(&w->router, &o);
+}
+
+kcl_rc kcl_loop_init(struct kcl_worker *w, kcl_error *err)
+{
+    w->trace.on_event = kcl_trace_log;
+    w->trace.user = &w->log;
+    kcl_rc rc = make_service(w, err);
+    if (rc != KCL_OK) {
+        return rc;
+    }
+    rc = kcl_mailbox_init(&w->events, SIZE_MAX, false, wake, w);
+    if (rc == KCL_OK) {
+        rc = make_store(w);
+    }
+    if (rc == KCL_OK) {
+        rc = make_runners(w);
+    }
+    if (rc == KCL_OK) {
+        rc = make_router(w);
+    }
+    return rc == KCL_OK ? KCL_OK : kcl_error_set(err, rc, "out of memory for a worker");
+}
+
+/* What the threads still sent after the router had ended. */
+static void drain_events(struct kcl_worker *w)
+{
+    struct kcl_message *message = NULL;
+    while ((message = kcl_mailbox_take(&w->events, NULL)) != NULL) {
+        if (message->kind == WORKER_REPLY) {
+            struct kcl_store_reply reply;
+            kcl_store_thread_take(message, &reply);
+            kcl_store_reply_fini(&reply);
+        } else if (message->kind == WORKER_RUNNER) {
+            struct kcl_runner_event event;
+            if (kcl_runners_take(w->runners, message, &event)) {
+                kcl_runner_event_fini(&event);
+            }
+        } else if (message->kind == WORKER_PAUSE) {
+            kcl_free(message);
+        }
+    }
+}
+
+void kcl_loop_fini(struct kcl_worker *w)
+{
+    kcl_router_free(w->router);
+    if (w->store != NULL) {
+        kcl_store_thread_stop(w->store);
+    }
+    if (w->runners != NULL) {
+        drain_events(w);
+    }
+    kcl_runners_free(w->runners);
+    w->runners = NULL;
+    if (w->store != NULL) {
+        drain_events(w);
+        kcl_store_thread_free(w->store);
+        kcl_mailbox_fini(&w->events);
+    }
+    kcl_service_free(w->service);
+    kcl_net_free(w->net);
+}
+
+/* ---- the loop ---- */
+
+static void take_message(struct kcl_worker *w, uint64_t now_ms, struct kcl_message *message)
+{
+    switch (message->kind) {
+    case WORKER_REPLY: {
+        struct kcl_store_reply reply;
+        kcl_store_thread_take(message, &reply);
+        if (reply.rc != KCL_OK && reply.what != NULL) {
+            kcl_log_write(&w->log, KCL_LOG_DEBUG, "lease", "lease.store.error", NULL, 0, "%s: %s",
+                          kcl_store_ask_name(reply.kind), reply.what->data);
+        }
+        kcl_router_on_store(w->router, now_ms, &reply);
+        kcl_store_reply_fini(&reply);
+        break;
+    }
+    case WORKER_NOTIFY:
+        kcl_store_thread_noted(w->store);
+        kcl_router_on_notify(w->router, now_ms);
+        break;
+    case WORKER_RUNNER: {
+        struct kcl_runner_event event;
+        if (kcl_runners_take(w->runners, message, &event)) {
+            kcl_router_on_runner(w->router, now_ms, &event);
+            kcl_runner_event_fini(&event);
+        }
+        break;
+    }
+    case WORKER_PAUSE: {
+        struct kcl_worker_pause *pause = (struct kcl_worker_pause *)message;
+        if (kcl_router_pause(w->router, now_ms, pause->shard, pause->on) != KCL_OK) {
+            kcl_log_write(&w->log, KCL_LOG_ERROR, "shard", "shard.pause.failed", NULL, 0,
+                          "%s was not paused: out of memory", pause->shard);
+        }
+        kcl_free(pause);
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+static void take_in(struct kcl_worker *w, uint64_t now_ms)
+{
+    unsigned wanted = atomic_load(&w->shutdowns);
+    for (; w->shutdowns_seen != wanted; w->shutdowns_seen++) {
+        kcl_router_shutdown(w->router, now_ms);
+    }
+    struct kcl_message *message = NULL;
+    while ((message = kcl_mailbox_take(&w->events, NULL)) != NULL) {
+        take_message(w, now_ms, message);
+    }
+    struct kcl_stream_answer answer;
+    while (kcl_service_take(w->service, &answer)) {
+        if (answer.rc != KCL_OK && answer.what != NULL) {
+            kcl_log_write(&w->log, KCL_LOG_DEBUG, "aws", "aws.error", NULL, 0, "%s: %s",
+                          kcl_stream_ask_name(answer.kind), answer.what->data);
+        }
+        kcl_router_on_stream(w->router, now_ms, &answer);
+        kcl_stream_answer_fini(&answer);
+    }
+}
+
+static int64_t sleep_ms(const struct kcl_worker *w)
+{
+    if (kcl_service_waiting(w->service)) {
+        return 0;
+    }
+    uint64_t now_ms = kcl_clock_ms();
+    uint64_t due = kcl_router_due_ms(w->router);
+    if (due <= now_ms) {
+        return 0;
+    }
+    return due - now_ms < SLEEP_MAX_MS ? (int64_t)(due - now_ms) : SLEEP_MAX_MS;
+}
+
+static void turn(struct kcl_worker *w)
+{
+    kcl_error err;
+    kcl_rc rc = kcl_net_poll(w->net, sleep_ms(w), NULL, 0, &err);
+    kcl_service_pump(w->service);
+    uint64_t now_ms = kcl_clock_ms();
+    take_in(w, now_ms);
+    kcl_router_turn(w->router, now_ms);
+    if (rc != KCL_OK) {
+        kcl_log_write(&w->log, KCL_LOG_ERROR, "net", "net.poll.failed", NULL, 0, "%s", err.message);
+    }
+}
+
+void kcl_loop_run(void *user)
+{
+    struct kcl_worker *w = user;
+    kcl_router_start(w->router, kcl_clock_ms());
+    while (!kcl_router_ended(w->router)) {
+        turn(w);
+    }
+    atomic_store(&w->life_until_ms, 0);
+    set_state(w, KCL_WORKER_STOPPED);
+    kcl_mailbox_close(&w->done);
+}
