@@ -22,7 +22,7 @@ static bool same_generation(kcl_generation a, kcl_generation b)
     return a.counter == b.counter && a.nonce == b.nonce;
 }
 
-/* Above: later, or of a history that this store does not have. Counter 0 is nobody's generation. */
+/* Above: later, or of a history that this store does not have. Nobody's generation has counter 0. */
 static bool is_above(kcl_generation a, kcl_generation stored)
 {
     return a.counter > stored.counter || (a.counter == stored.counter && a.nonce != stored.nonce);
@@ -100,7 +100,7 @@ static bool check_generation(struct kcl_memory_op *op, enum kcl_memory_op_kind k
     if (is_join(kind)) {
         return true;
     }
-    if (is_above(op->by->generation, op->meta->generation) && op->by->generation.counter != 0 && !blind) {
+    if (is_above(op->by->generation, op->meta->generation) && !blind) {
         open_generation(op, op->by->generation.counter);
     }
     if (same_generation(op->by->generation, op->meta->generation) || is_rejoin(kind)) {

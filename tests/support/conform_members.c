@@ -108,12 +108,12 @@ static void test_an_operation_older_than_the_last_is_stale(struct conform *c)
     conform_begin(c, 1);
     conform_make_lease(c, KEY("s"));
     (void)conform_own(&c->w[0], KEY("s"));
-    c->w[0].by.op -= 3;
+    c->w[0].by.op -= 2; /* one before the last */
     CHECK_STATUS(c, conform_pass(&c->w[0], KEY("s"), conform_lease(&c->w[0], KEY("s"))->token, NULL, 1),
                  KCL_STORE_STALE);
     c->w[0].by.op -= 2;
     CHECK_STATUS(c, conform_join(&c->w[0]), KCL_STORE_STALE);
-    c->w[0].by.op += 4;
+    c->w[0].by.op += 3;
     c->w[0].joined = true;
     CHECK_TEXT(c, conform_look(&c->w[0], KEY("s"))->owner, "a#1");
 }
@@ -169,22 +169,28 @@ static void test_an_answer_shows_what_the_caller_does_not_know_and_nothing_else(
     CHECK(c, c->w[1].shown == 3);
 }
 
-static void test_changes_come_in_pages(struct conform *c)
+static void make_many(struct conform *c, size_t count)
 {
     static char keys[CONFORM_LEASES][KCL_LEASE_KEY_SIZE];
     static kcl_store_new_lease in[CONFORM_LEASES];
-    const size_t count = 300;
-    struct conform_worker *late = &c->w[1];
     size_t i;
 
-    conform_begin(c, 1);
     for (i = 0; i < count; i++) {
         CHECK(c, snprintf(keys[i], sizeof(keys[i]), KEY("s%03zu"), i) > 0);
         in[i] = conform_new(keys[i], NULL, NULL);
     }
     for (i = 0; i < count; i += 100) {
-        CHECK_STATUS(c, conform_sync(&c->w[0], in + i, 100, i == 200), KCL_STORE_OK);
+        CHECK_STATUS(c, conform_sync(&c->w[0], in + i, 100, i + 100 == count), KCL_STORE_OK);
     }
+}
+
+static void test_changes_come_in_pages(struct conform *c)
+{
+    const size_t count = 300;
+    struct conform_worker *late = &c->w[1];
+
+    conform_begin(c, 1);
+    make_many(c, count);
     CHECK_STATUS(c, conform_join(late), KCL_STORE_OK);
     CHECK(c, late->ans.more == 1 && late->shown == KCL_STORE_PAGE);
     CHECK_STATUS(c, conform_beat(late), KCL_STORE_OK);
@@ -203,6 +209,32 @@ static void test_a_silent_member_is_lost_and_its_next_heartbeat_brings_it_back(s
     CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_OK);
     CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_OK);
     CHECK(c, conform_member(&c->w[0], "b#2")->state == KCL_MEMBER_ACTIVE);
+}
+
+static void test_a_heartbeat_after_a_pause_that_nobody_saw_changes_nothing(struct conform *c)
+{
+    uint64_t version;
+
+    conform_begin(c, 1);
+    version = c->w[0].ans.version;
+    conform_silence(c, c->fixture->duration_ms + c->fixture->duration_ms / 4);
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_OK);
+    CHECK(c, c->w[0].ans.version == version && c->w[0].shown == 0);
+}
+
+static void test_a_hold_lasts_the_longest_duration_given(struct conform *c)
+{
+    kcl_store_join in = conform_join_of(&c->w[1]);
+
+    conform_begin(c, 1);
+    in.lease_duration_ms = 4 * c->fixture->duration_ms;
+    CHECK(c, conform_join_with(&c->w[1], &in) == KCL_OK);
+    CHECK_STATUS(c, conform_join(&c->w[2]), KCL_STORE_OK); /* a shorter one again */
+    conform_silence(c, c->fixture->duration_ms + c->fixture->duration_ms / 4);
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_OK);
+    CHECK(c, c->w[0].ans.hold_ms > 3 * c->fixture->duration_ms);
+    CHECK(c, conform_member(&c->w[0], "b#2")->state == KCL_MEMBER_ACTIVE); /* its own life is the long one */
+    CHECK(c, conform_member(&c->w[0], "c#3")->state == KCL_MEMBER_LOST);
 }
 
 static void test_heartbeats_keep_a_member_alive(struct conform *c)
@@ -297,6 +329,33 @@ static void test_a_member_lost_for_ten_minutes_is_deleted_and_may_rejoin(struct 
     CHECK(c, conform_member(&c->w[0], "b#2") != NULL);
 }
 
+static void test_a_lost_member_that_owns_something_is_not_deleted(struct conform *c)
+{
+    conform_begin(c, 2);
+    (void)conform_own(&c->w[1], KEY("s"));
+    CHECK_STATUS(c, conform_evict(&c->w[0], "b#2"), KCL_STORE_OK);
+    c->fixture->step_ms(c->fixture->user, 1200000);
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_OK);
+    CHECK(c, conform_member(&c->w[0], "b#2") != NULL);
+}
+
+static void test_pages_come_to_an_end_though_tombstones_were_dropped(struct conform *c)
+{
+    const size_t count = 300;
+    struct conform_worker *late = &c->w[1];
+
+    conform_begin(c, 1);
+    make_many(c, count);
+    CHECK_STATUS(c, conform_join(&c->w[2]), KCL_STORE_OK);
+    CHECK_STATUS(c, conform_leave(&c->w[2], NULL, 0), KCL_STORE_OK); /* the newest change is a tombstone */
+    c->fixture->step_ms(c->fixture->user, 3601000);
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_OK);
+    CHECK_STATUS(c, conform_join(late), KCL_STORE_OK);
+    CHECK(c, late->ans.more == 1);
+    CHECK_STATUS(c, conform_beat(late), KCL_STORE_OK);
+    CHECK(c, late->ans.more == 0 && late->leases_count == count && late->members_count == 2);
+}
+
 static void test_who_knows_less_than_the_tombstones_begins_anew(struct conform *c)
 {
     struct conform_worker *reader = &c->w[3];
@@ -344,6 +403,13 @@ const struct kcl_conformance_test conform_members[] = {
     {"test_a_silent_member_is_lost_and_its_next_heartbeat_brings_it_back",
      test_a_silent_member_is_lost_and_its_next_heartbeat_brings_it_back, 0, NULL},
     {"test_heartbeats_keep_a_member_alive", test_heartbeats_keep_a_member_alive, 0, NULL},
+    {"test_a_heartbeat_after_a_pause_that_nobody_saw_changes_nothing",
+     test_a_heartbeat_after_a_pause_that_nobody_saw_changes_nothing, 0, NULL},
+    {"test_a_hold_lasts_the_longest_duration_given", test_a_hold_lasts_the_longest_duration_given, 0, NULL},
+    {"test_a_lost_member_that_owns_something_is_not_deleted",
+     test_a_lost_member_that_owns_something_is_not_deleted, KCL_NEEDS_CLOCK, NULL},
+    {"test_pages_come_to_an_end_though_tombstones_were_dropped",
+     test_pages_come_to_an_end_though_tombstones_were_dropped, KCL_NEEDS_CLOCK, NULL},
     {"test_draining_is_shown_to_the_others", test_draining_is_shown_to_the_others, 0, NULL},
     {"test_leave_gives_leases_on_and_deletes_the_member", test_leave_gives_leases_on_and_deletes_the_member,
      0, NULL},

@@ -235,6 +235,8 @@ static void test_the_child_of_a_merge_needs_a_lease_of_each_parent(struct confor
     CHECK_STATUS(c, c->w[0].results[0].status, KCL_STORE_REFUSED);
     CHECK_TEXT(c, conform_look(&c->w[0], KEY("s"))->children[0], "m");
     CHECK(c, conform_lease(&c->w[0], KEY("m")) == NULL);
+    CHECK_STATUS(c, conform_cleanup(&c->w[0], KEY("s"), 0),
+                 KCL_STORE_REFUSED); /* its child is not there yet */
     token = conform_own(&c->w[0], KEY("t"));
     CHECK_STATUS(c, conform_end(&c->w[0], KEY("t"), token, &child, 1), KCL_STORE_OK);
     CHECK_STATUS(c, c->w[0].results[0].status, KCL_STORE_OK);

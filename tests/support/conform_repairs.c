@@ -135,7 +135,12 @@ static void test_a_rejoin_in_pieces_registers_with_the_last(struct conform *c)
     CHECK(c, w->shown == 0 && w->ans.generation.counter == 2);
     in.leases_count = 0;
     in.last = 1;
+    in.token_high = UINT64_C(4000000000000000);
     CHECK(c, conform_rejoin_with(w, &in) == KCL_OK);
+    CHECK(c, w->ans.token_high == in.token_high);
+    w->by.op--; /* the last piece again */
+    CHECK(c, conform_rejoin_with(w, &in) == KCL_OK);
+    CHECK_STATUS(c, w->ans.status, KCL_STORE_STALE);
     CHECK_STATUS(c, conform_beat(w), KCL_STORE_OK);
     CHECK_AT(c, conform_lease(w, KEY("s"))->checkpoint, conform_seq("4"));
     CHECK(c, conform_lease(w, KEY("s"))->token == 9 && conform_lease(w, KEY("s"))->owner == NULL);
@@ -262,9 +267,16 @@ static void test_a_rejoin_to_a_store_set_back_before_it_joined_opens_a_hold(stru
 
 static void test_another_server_opens_a_new_generation_once(struct conform *c)
 {
+    uint64_t version;
+
     (void)begin_owned(c);
+    CHECK_STATUS(c, conform_read(&c->w[3], 0), KCL_STORE_OK);
+    version = c->w[3].ans.version;
     c->fixture->new_identity(c->fixture->user);
     CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_REJOIN);
+    CHECK(c, c->w[0].ans.had_members == 1);
+    CHECK_STATUS(c, conform_read(&c->w[3], 0), KCL_STORE_OK);
+    CHECK(c, c->w[3].ans.version == version + 1);
     CHECK(c, c->w[0].ans.generation.counter == 2 && c->w[0].ans.hold_ms > c->fixture->duration_ms / 2);
     CHECK(c, c->w[0].ans.synced == 0);
     CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_REJOIN);
@@ -275,6 +287,108 @@ static void test_another_server_opens_a_new_generation_once(struct conform *c)
     CHECK_TEXT(c, conform_lease(&c->w[1], KEY("s"))->owner, "a#1");
     conform_calm(c);
     CHECK_STATUS(c, conform_claim(&c->w[0], KEY("s"), "a#1"), KCL_STORE_HOLD); /* not synced in this one */
+}
+
+static void test_who_was_registered_before_must_rejoin_though_it_names_the_new_generation(struct conform *c)
+{
+    conform_begin(c, 2);
+    c->fixture->new_identity(c->fixture->user);
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_REJOIN);
+    c->w[0].by.generation = c->w[0].ans.generation;
+    c->w[0].by.last_answered = 0;
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_REJOIN);
+}
+
+static void test_a_rejoin_keeps_what_it_holds_and_only_that(struct conform *c)
+{
+    const uint64_t s = begin_owned(c);
+    const char *const held[] = {KEY("s")};
+    kcl_store_rejoin in = {.last = 1, .held = held, .held_tokens = &s, .held_count = 1};
+
+    (void)conform_own(&c->w[0], KEY("t"));
+    c->fixture->new_identity(c->fixture->user);
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_REJOIN);
+    in.join = conform_join_of(&c->w[0]);
+    CHECK(c, conform_rejoin_with(&c->w[0], &in) == KCL_OK);
+    CHECK_TEXT(c, conform_lease(&c->w[0], KEY("s"))->owner, "a#1");
+    CHECK(c, conform_lease(&c->w[0], KEY("s"))->token == s);
+    CHECK_TEXT(c, conform_lease(&c->w[0], KEY("t"))->owner, "");
+}
+
+/* A last piece with one fact about "s", held with `held_token` unless that is 0. */
+static const kcl_lease *say(struct conform_worker *w, kcl_lease_state state, uint64_t token,
+                            uint64_t held_token)
+{
+    const char *const held[] = {KEY("s")};
+    const kcl_lease fact = {.key = KEY("s"),
+                            .shard = "s",
+                            .state = state,
+                            .token = token,
+                            .hash_start = "0",
+                            .hash_end = "1",
+                            .start = conform_oldest(),
+                            .checkpoint = conform_seq("4")};
+    const kcl_store_rejoin in = {.join = conform_join_of(w),
+                                 .leases = &fact,
+                                 .leases_count = 1,
+                                 .last = 1,
+                                 .held = held,
+                                 .held_tokens = &held_token,
+                                 .held_count = held_token != 0};
+
+    CHECK(w->c, conform_rejoin_with(w, &in) == KCL_OK);
+    CHECK_STATUS(w->c, w->ans.status, KCL_STORE_OK);
+    w->joined = true;
+    return conform_lease(w, KEY("s"));
+}
+
+static void test_an_older_token_is_not_put_back(struct conform *c)
+{
+    conform_begin(c, 2);
+    wipe(c);
+    CHECK(c, say(&c->w[1], KCL_LEASE_OPEN, 100, 0)->token == 100);
+    CHECK_TEXT(c, say(&c->w[0], KCL_LEASE_OPEN, 50, 50)->owner, "");
+    CHECK(c, conform_lease(&c->w[0], KEY("s"))->token == 100);
+}
+
+static void test_a_lease_that_another_put_back_with_the_same_token_stays_with_it(struct conform *c)
+{
+    conform_begin(c, 2);
+    wipe(c);
+    CHECK_TEXT(c, say(&c->w[1], KCL_LEASE_OPEN, 60, 60)->owner, "b#2");
+    CHECK_TEXT(c, say(&c->w[0], KCL_LEASE_OPEN, 60, 60)->owner, "b#2");
+}
+
+static void test_an_ended_fact_of_an_older_token_ends_with_a_new_one(struct conform *c)
+{
+    conform_begin(c, 2);
+    wipe(c);
+    CHECK_TEXT(c, say(&c->w[1], KCL_LEASE_OPEN, 60, 60)->owner, "b#2");
+    CHECK(c, say(&c->w[0], KCL_LEASE_ENDED, 50, 0)->state == KCL_LEASE_ENDED);
+    CHECK_TEXT(c, conform_lease(&c->w[0], KEY("s"))->owner, "");
+    CHECK(c, conform_lease(&c->w[0], KEY("s"))->token > 60);
+}
+
+static void test_seek_is_refused_when_a_child_runs_beside_its_parent(struct conform *c)
+{
+    kcl_store_rejoin in = {.last = 1};
+    const kcl_lease fact = {.key = KEY("z"),
+                            .shard = "z",
+                            .token = 9,
+                            .parents = {"s"},
+                            .parents_count = 1,
+                            .hash_start = "",
+                            .hash_end = "",
+                            .start = conform_oldest(),
+                            .checkpoint = conform_oldest()};
+
+    (void)begin_owned(c);
+    in.join = conform_join_of(&c->w[1]);
+    in.leases = &fact;
+    in.leases_count = 1;
+    CHECK(c, conform_rejoin_with(&c->w[1], &in) == KCL_OK);
+    CHECK(c, conform_look(&c->w[0], KEY("s"))->state == KCL_LEASE_OPEN); /* it has a living owner */
+    CHECK_STATUS(c, conform_seek(&c->w[3], KEY("s"), conform_seq("1"), "wish"), KCL_STORE_REFUSED);
 }
 
 static void test_a_clock_that_went_back_shortens_lives_and_holds(struct conform *c)
@@ -343,6 +457,17 @@ const struct kcl_conformance_test conform_repairs[] = {
      test_a_rejoin_to_a_store_set_back_before_it_joined_opens_a_hold, KCL_NEEDS_SNAPSHOT, NULL},
     {"test_another_server_opens_a_new_generation_once", test_another_server_opens_a_new_generation_once,
      KCL_NEEDS_IDENTITY, NULL},
+    {"test_who_was_registered_before_must_rejoin_though_it_names_the_new_generation",
+     test_who_was_registered_before_must_rejoin_though_it_names_the_new_generation, KCL_NEEDS_IDENTITY, NULL},
+    {"test_a_rejoin_keeps_what_it_holds_and_only_that", test_a_rejoin_keeps_what_it_holds_and_only_that,
+     KCL_NEEDS_IDENTITY, NULL},
+    {"test_an_older_token_is_not_put_back", test_an_older_token_is_not_put_back, KCL_NEEDS_WIPE, NULL},
+    {"test_a_lease_that_another_put_back_with_the_same_token_stays_with_it",
+     test_a_lease_that_another_put_back_with_the_same_token_stays_with_it, KCL_NEEDS_WIPE, NULL},
+    {"test_an_ended_fact_of_an_older_token_ends_with_a_new_one",
+     test_an_ended_fact_of_an_older_token_ends_with_a_new_one, KCL_NEEDS_WIPE, NULL},
+    {"test_seek_is_refused_when_a_child_runs_beside_its_parent",
+     test_seek_is_refused_when_a_child_runs_beside_its_parent, 0, NULL},
     {"test_a_clock_that_went_back_shortens_lives_and_holds",
      test_a_clock_that_went_back_shortens_lives_and_holds, KCL_NEEDS_CLOCK, NULL},
     {"test_tokens_rise_though_the_clock_went_back", test_tokens_rise_though_the_clock_went_back,

@@ -71,20 +71,23 @@ static void test_R2_the_hold_lasts_though_somebody_has_rejoined(struct conform *
 
 static void test_R3_the_whole_table_is_merged_not_only_held_leases(struct conform *c)
 {
+    const kcl_store_new_lease child = conform_new(KEY("c"), "s", NULL);
     const uint64_t token = begin_owned(c);
 
-    CHECK_STATUS(c, conform_end(&c->w[0], KEY("s"), token, NULL, 0), KCL_STORE_OK);
+    CHECK_STATUS(c, conform_end(&c->w[0], KEY("s"), token, &child, 1), KCL_STORE_OK);
     wipe(c);
-    CHECK_STATUS(c, conform_rejoin(&c->w[0], 0, false), KCL_STORE_OK); /* nobody holds s */
+    CHECK_STATUS(c, conform_rejoin(&c->w[0], 0, false), KCL_STORE_OK); /* nobody holds s or c */
+    CHECK(c, conform_lease(&c->w[0], KEY("c")) != NULL);
     CHECK(c, conform_lease(&c->w[0], KEY("s")) != NULL);
     CHECK(c, conform_lease(&c->w[0], KEY("s"))->state == KCL_LEASE_ENDED);
+    CHECK_TEXT(c, conform_lease(&c->w[0], KEY("s"))->children[0], "c");
 }
 
 static void test_R4_a_started_child_ends_all_its_ancestors(struct conform *c)
 {
     const kcl_lease open[2] = {fact_of(KEY("p"), "gp", 0, conform_oldest()),
                                fact_of(KEY("gp"), NULL, 5, conform_seq("1"))};
-    const kcl_lease child = fact_of(KEY("c"), "p", 9, conform_oldest());
+    const kcl_lease child = fact_of(KEY("z"), "p", 9, conform_oldest());
     const kcl_lease *parent;
 
     conform_begin(c, 2);
@@ -342,6 +345,8 @@ static void test_R23_the_birth_of_the_application_travels_with_a_rejoin(struct c
     c->w[1].born_ms = born_ms - 1000;
     CHECK_STATUS(c, conform_rejoin(&c->w[1], 0, false), KCL_STORE_OK);
     CHECK(c, c->w[1].ans.born_ms == born_ms - 1000); /* the smaller */
+    CHECK_STATUS(c, conform_rejoin(&c->w[0], 0, false), KCL_STORE_OK);
+    CHECK(c, c->w[0].ans.born_ms == born_ms - 1000);
 }
 
 static void test_R24_a_seek_leaves_the_lease_with_its_owner(struct conform *c)
@@ -366,11 +371,13 @@ static void test_R24_a_repair_does_not_undo_a_seek(struct conform *c)
 
     conform_begin(c, 2);
     wipe(c);
+    before.pending_seek = &after.checkpoint; /* the wish that was applied since */
     after.seek_epoch = 1;
     publish(&c->w[0], &after, 1);
     publish(&c->w[1], &before, 1);
     CHECK_AT(c, conform_look(&c->w[0], KEY("s"))->checkpoint, conform_seq("5"));
     CHECK(c, conform_lease(&c->w[0], KEY("s"))->seek_epoch == 1);
+    CHECK(c, conform_lease(&c->w[0], KEY("s"))->pending_seek == NULL);
 }
 
 #define RULE(name, needs, rule)                                                                              \

@@ -513,23 +513,29 @@ static void draw(struct pair *p)
     }
 }
 
+/* One side takes the step, and its reader looks. */
+static bool take_part(struct pair *p, struct side *side, size_t *count)
+{
+    struct conform *const c = side->c;
+
+    if (setjmp(c->out) != 0) {
+        (void)snprintf(p->difference, sizeof(p->difference), "%s side: %.300s",
+                       side == &p->sides[0] ? "left" : "right", c->message);
+        return false;
+    }
+    *count = take(p, side);
+    note_rejoin(&c->w[p->step.worker]);
+    (void)conform_read(&c->w[READER], 0);
+    return true;
+}
+
 /* Both sides take the step, then everything is compared. */
 static bool step_agrees(struct pair *p)
 {
     size_t counts[2];
-    size_t i;
 
-    for (i = 0; i < 2; i++) {
-        struct conform *c = p->sides[i].c;
-
-        if (setjmp(c->out) != 0) {
-            (void)snprintf(p->difference, sizeof(p->difference), "%s side: %.300s", i == 0 ? "left" : "right",
-                           c->message);
-            return false;
-        }
-        counts[i] = take(p, &p->sides[i]);
-        note_rejoin(&c->w[p->step.worker]);
-        (void)conform_read(&c->w[READER], 0);
+    if (!take_part(p, &p->sides[0], &counts[0]) || !take_part(p, &p->sides[1], &counts[1])) {
+        return false;
     }
     if (p->named < NAMES && p->sides[0].names[p->step.worker] == p->names[p->named]) {
         p->named++;

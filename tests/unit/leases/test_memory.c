@@ -387,15 +387,17 @@ static kcl_rc claim_both(struct story *s)
 static kcl_rc prepare_p(struct story *s)
 {
     const kcl_store_sink sink = sink_of(s);
-    kcl_store_commit commits[2] = {{.key = keys[0], .token = s->tokens[0], .behind_ms = 5},
+    kcl_store_commit commits[3] = {{.key = keys[0], .token = s->tokens[0], .behind_ms = 5},
                                    {.key = keys[0], .token = s->tokens[0], .prepare = 1, .state = "12345"}};
 
     commits[1].state_size = 5;
+    commits[2] = commits[1];
     if (kcl_position_after(&commits[0].position, "5", 0) != KCL_OK ||
         kcl_position_after(&commits[1].position, "7", 0) != KCL_OK) {
         return KCL_EINVAL;
     }
-    return s->store.ops->checkpoint(s->h, &s->a, commits, 2, s->results, &sink, &s->ans, NULL);
+    commits[2].position = commits[1].position;
+    return s->store.ops->checkpoint(s->h, &s->a, commits, 3, s->results, &sink, &s->ans, NULL);
 }
 
 static kcl_rc handoff_q(struct story *s)
