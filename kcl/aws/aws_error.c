@@ -8,7 +8,7 @@
 #include "kcl/base/bytes.h"
 
 /* An error body is a few hundred bytes; what is longer is a page of some proxy. */
-#define BODY_MAX (64 * 1024)
+#define BODY_MAX 65536
 
 static const struct {
     const char *code;
@@ -84,8 +84,10 @@ static void copy_code(char out[KCL_AWS_CODE_SIZE], const char *text)
 static void copy_message(struct kcl_aws_error *out, const char *text)
 {
     size_t size = strnlen(text, sizeof(out->message) - 1);
+    memcpy(out->message, text, size);
     for (size_t i = 0; i < size; i++)
-        out->message[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            out->message[i] = ' ';
     out->message[size] = '\0';
 }
 

@@ -11,13 +11,14 @@
 #include "kcl/base/clock.h"
 #include "kcl/base/error.h"
 
-#define MIB                (1024 * 1024)
+#define MIB                ((size_t)1024 * 1024)
 #define CONNECT_TIMEOUT_MS 3000
 #define SILENCE_TIMEOUT_MS 10000
 #define TARGET_PREFIX      "Kinesis_20131202."
 #define CONTENT_TYPE       "application/x-amz-json-1.1"
 #define HEADERS_MAX        6
-#define HEADER_LIMIT       (64 * 1024)
+#define HEADER_LIMIT       65536
+#define HEADER_USUAL       8192
 
 /* A wrong clock is believed only if the service's is that far from what was signed. */
 #define SKEW_SUSPECT_MS (4 * 60 * 1000)
@@ -64,6 +65,7 @@ static kcl_rc submit_signed(struct kcl_aws *aws, uint64_t op, enum kcl_aws_opera
     size_t places[HEADERS_MAX];
     size_t count = 0;
     kcl_buf_init(&text, HEADER_LIMIT);
+    kcl_rc rc = kcl_buf_reserve(&text, HEADER_USUAL); /* at once, as in the signer */
     for (size_t i = 0; i < signing->headers_count; i++) {
         places[count++] = text.size;
         kcl_buf_printf(&text, "%s: %s", signing->headers[i].name, signing->headers[i].value);
@@ -72,7 +74,8 @@ static kcl_rc submit_signed(struct kcl_aws *aws, uint64_t op, enum kcl_aws_opera
     places[count++] = text.size;
     kcl_buf_printf(&text, "authorization: %s", authorization);
     kcl_buf_add(&text, "", 1);
-    kcl_rc rc = kcl_buf_rc(&text);
+    if (rc == KCL_OK)
+        rc = kcl_buf_rc(&text);
     if (rc != KCL_OK)
         rc = kcl_error_set(err, rc, "the headers of a request do not fit");
     for (size_t i = 0; rc == KCL_OK && i < count; i++)

@@ -12,7 +12,7 @@
 #include "kcl/base/rng.h"
 #include "kcl/net/multi.h"
 
-#define REQUEST_LIMIT (32 * 1024 * 1024)
+#define REQUEST_LIMIT ((size_t)32 * 1024 * 1024)
 #define PAGES_MAX     10000
 #define STREAMS_MAX   100000
 #define POLL_MS       1000

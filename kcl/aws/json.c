@@ -92,19 +92,21 @@ bool kcl_aws_json_true(const struct kcl_aws_json *object, const char *name)
     return cJSON_IsTrue(node_of(kcl_aws_json_get(object, name)));
 }
 
+const struct kcl_aws_json *kcl_aws_json_array(const struct kcl_aws_json *object, const char *name)
+{
+    const struct kcl_aws_json *member = kcl_aws_json_get(object, name);
+    return cJSON_IsArray(node_of(member)) ? member : NULL;
+}
+
 size_t kcl_aws_json_count(const struct kcl_aws_json *array)
 {
-    if (!cJSON_IsArray(node_of(array)))
-        return 0;
     int count = cJSON_GetArraySize(node_of(array));
     return count > 0 ? (size_t)count : 0;
 }
 
 const struct kcl_aws_json *kcl_aws_json_first(const struct kcl_aws_json *array)
 {
-    if (!cJSON_IsArray(node_of(array)))
-        return NULL;
-    return (const struct kcl_aws_json *)node_of(array)->child;
+    return array != NULL ? (const struct kcl_aws_json *)node_of(array)->child : NULL;
 }
 
 const struct kcl_aws_json *kcl_aws_json_next(const struct kcl_aws_json *element)

@@ -38,9 +38,11 @@ bool kcl_aws_json_i64(const struct kcl_aws_json *object, const char *name, int64
 bool kcl_aws_json_time_ms(const struct kcl_aws_json *object, const char *name, int64_t *out);
 /** Whether a member is there and true. */
 bool kcl_aws_json_true(const struct kcl_aws_json *object, const char *name);
-/** How many elements an array has; 0 for anything else (NULL is fine). */
+/** A member that is an array, or NULL: anything else is there. */
+const struct kcl_aws_json *kcl_aws_json_array(const struct kcl_aws_json *object, const char *name);
+/** How many elements an array has (NULL: 0). */
 size_t kcl_aws_json_count(const struct kcl_aws_json *array);
-/** The first element of an array, then each next one; NULL at the end. */
+/** The first element of an array (NULL is fine), then each next one; NULL at the end. */
 const struct kcl_aws_json *kcl_aws_json_first(const struct kcl_aws_json *array);
 const struct kcl_aws_json *kcl_aws_json_next(const struct kcl_aws_json *element);
 /** The string that an element is, or NULL. Borrowed. */

@@ -149,37 +149,36 @@ static bool read_shard(const struct kcl_aws_json *json, struct kcl_shard *out)
            kcl_aws_json_copy(numbers, "StartingSequenceNumber", out->seq_start, sizeof(out->seq_start));
 }
 
-/* Makes room for `more` shards behind those of the list. */
-static kcl_rc grow(struct kcl_shard_list **list, size_t more, kcl_error *err)
+/* A list with the shards of `old` (may be NULL) and room for `more`; NULL: out of memory. */
+static struct kcl_shard_list *grow(const struct kcl_shard_list *old, size_t more)
 {
-    size_t count = *list != NULL ? (*list)->count : 0;
-    if (more > KCL_SHARDS_MAX - count)
-        return kcl_error_set(err, KCL_ETOOBIG, "more than %d shards", KCL_SHARDS_MAX);
-    if (*list != NULL && (*list)->room - count >= more)
-        return KCL_OK;
+    size_t count = old != NULL ? old->count : 0;
     struct kcl_shard_list *longer = kcl_shard_list_new(count + more);
     if (longer == NULL)
-        return kcl_error_set(err, KCL_ENOMEM, "a list of %zu shards: out of memory", count + more);
+        return NULL;
     if (count > 0)
-        memcpy(longer->shards, (*list)->shards, count * sizeof(longer->shards[0]));
+        memcpy(longer->shards, old->shards, count * sizeof(longer->shards[0]));
     longer->count = count;
-    kcl_shard_list_release(*list);
-    *list = longer;
-    return KCL_OK;
+    return longer;
 }
 
 static kcl_rc read_shards(const struct kcl_aws_json *json, struct kcl_shard_list **list, kcl_error *err)
 {
-    const struct kcl_aws_json *shards = kcl_aws_json_get(json, "Shards");
+    const struct kcl_aws_json *shards = kcl_aws_json_array(json, "Shards");
     if (shards == NULL)
         return damaged(err, "no Shards");
-    kcl_rc rc = grow(list, kcl_aws_json_count(shards), err);
-    if (rc != KCL_OK)
-        return rc;
+    size_t more = kcl_aws_json_count(shards);
+    if (more > KCL_SHARDS_MAX - (*list != NULL ? (*list)->count : 0))
+        return kcl_error_set(err, KCL_ETOOBIG, "more than %d shards", KCL_SHARDS_MAX);
+    struct kcl_shard_list *longer = grow(*list, more);
+    if (longer == NULL)
+        return kcl_error_set(err, KCL_ENOMEM, "a list of shards: out of memory");
+    kcl_shard_list_release(*list);
+    *list = longer;
     for (const struct kcl_aws_json *s = kcl_aws_json_first(shards); s != NULL; s = kcl_aws_json_next(s)) {
-        if (!read_shard(s, &(*list)->shards[(*list)->count]))
+        if (!read_shard(s, &longer->shards[longer->count]))
             return damaged(err, "a shard lacks a part or has one of another kind");
-        (*list)->count++;
+        longer->count++;
     }
     return KCL_OK;
 }
@@ -243,7 +242,7 @@ kcl_rc kcl_describe_stream_answer(const char *body, size_t size, struct kcl_stre
 
 static kcl_rc read_names(const struct kcl_aws_json *json, struct kcl_stream_names *out, kcl_error *err)
 {
-    const struct kcl_aws_json *names = kcl_aws_json_get(json, "StreamNames");
+    const struct kcl_aws_json *names = kcl_aws_json_array(json, "StreamNames");
     size_t count = kcl_aws_json_count(names);
     if (names == NULL)
         return damaged(err, "no StreamNames");

@@ -36,7 +36,7 @@ enum kcl_shard_filter {
 };
 
 /** Longest page token that is taken from an answer. */
-#define KCL_PAGE_TOKEN_MAX (1024 * 1024)
+#define KCL_PAGE_TOKEN_MAX 1048576
 /** More shards than any stream has (10,000) with its history: an answer beyond is KCL_ETOOBIG. */
 #define KCL_SHARDS_MAX 200000
 

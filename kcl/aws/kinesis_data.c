@@ -170,7 +170,7 @@ kcl_rc kcl_put_records_answer(const char *body, size_t size, struct kcl_put_entr
         sent += entries[i].rc != KCL_OK;
     if (kcl_aws_json_parse(&json, body, size) != KCL_OK)
         return damaged(err, "not JSON");
-    const struct kcl_aws_json *results = kcl_aws_json_get(json, "Records");
+    const struct kcl_aws_json *results = kcl_aws_json_array(json, "Records");
     if (kcl_aws_json_count(results) != sent)
         rc = damaged(err, "as many Records as were sent are not there");
     const struct kcl_aws_json *result = kcl_aws_json_first(results);

@@ -27,7 +27,7 @@ KCL_MUST_CHECK kcl_rc kcl_get_iterator_answer(const char *body, size_t size, str
                                               kcl_error *err);
 
 /** Longest iterator that is sent back (service model: 512; be ready for longer). */
-#define KCL_ITERATOR_MAX (64 * 1024)
+#define KCL_ITERATOR_MAX 65536
 
 /** @param limit  most records, 1 to 10000; with an ARN it is sent along, with a name it is not needed */
 void kcl_get_records_request(struct kcl_buf *out, const struct kcl_stream_ref *stream,

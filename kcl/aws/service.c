@@ -11,7 +11,7 @@
 #include "kcl/base/alloc.h"
 #include "kcl/base/error.h"
 
-#define REQUEST_LIMIT (2 * 1024 * 1024)
+#define REQUEST_LIMIT ((size_t)2 * 1024 * 1024)
 /* A listing that has not ended by then never will. */
 #define PAGES_MAX 10000
 
@@ -81,7 +81,7 @@ static bool take_place(struct kcl_service *s, struct ask *a)
         }
     }
     size_t room = s->room > 0 ? 2 * s->room : 16;
-    struct ask **more = kcl_realloc_array(s->flying, room, sizeof(*more));
+    struct ask **more = kcl_realloc_array(s->flying, room, sizeof(struct ask *));
     if (more == NULL)
         return false;
     for (size_t i = s->room; i < room; i++)

@@ -13,8 +13,8 @@
 #include "kcl/base/buf.h"
 #include "kcl/base/error.h"
 
-#define FILE_MAX   (1024 * 1024)
-#define USUAL_SIZE (64 * 1024)
+#define FILE_MAX   1048576
+#define USUAL_SIZE 65536
 
 /* What the search looks at. */
 struct sources {

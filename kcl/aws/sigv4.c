@@ -11,7 +11,8 @@
 #define ALGORITHM       "AWS4-HMAC-SHA256"
 #define SECRET_MAX      1024
 #define HEX_SIZE        (2 * KCL_SHA256_SIZE + 1)
-#define CANONICAL_LIMIT (256 * 1024)
+#define CANONICAL_LIMIT 262144
+#define CANONICAL_USUAL 8192
 
 /* Hop by hop, or rewritten by proxies: a signature over them would break on the way. */
 static const char *const unsigned_names[] = {
@@ -175,7 +176,10 @@ static kcl_rc sign(const struct kcl_sigv4_request *r, const char *secret, char h
     unsigned char signature[KCL_SHA256_SIZE] = {0};
     kcl_buf_init(&text, CANONICAL_LIMIT);
     kcl_buf_init(&to_sign, CANONICAL_LIMIT);
-    kcl_rc rc = kcl_sigv4_canonical(r, &text);
+    /* Room at once, so that growing leaves no copy of a session token behind. */
+    kcl_rc rc = kcl_buf_reserve(&text, CANONICAL_USUAL);
+    if (rc == KCL_OK)
+        rc = kcl_sigv4_canonical(r, &text);
     if (rc == KCL_OK)
         rc = kcl_sigv4_string_to_sign(r, (struct kcl_bytes){text.data, text.size}, &to_sign);
     if (rc == KCL_OK)

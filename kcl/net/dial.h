@@ -6,7 +6,7 @@
  * No proxy of the environment is used and no application protocol is offered
  * (ALPN); certificates and host names are verified.
  *
- *   thread      one at a time; any
+ *   thread      one at a time; any, with SIGPIPE blocked or ignored
  *   blocks      until the deadline of the call, CLOCK_BOOTTIME milliseconds as
  *               kcl_clock_ms() tells them; a deadline in the past makes one
  *               attempt that does not wait

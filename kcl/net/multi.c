@@ -126,7 +126,8 @@ static size_t on_header(char *bytes, size_t one, size_t size, void *user)
     } else if (header_is(line, "x-amzn-ErrorType", &value)) {
         (void)kcl_bytes_copy(a->error_type, sizeof(a->error_type), value);
     } else if (header_is(line, "x-amz-retry-after", &value)) {
-        (void)kcl_bytes_i64(value, &a->retry_after_ms);
+        if (!kcl_bytes_i64(value, &a->retry_after_ms) || a->retry_after_ms < 0)
+            a->retry_after_ms = 0;
     } else if (header_is(line, "Date", &value)) {
         read_date(a, value);
     }

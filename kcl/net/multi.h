@@ -8,7 +8,8 @@
  * inside the submission. One attempt each: nothing here repeats a request, but
  * for libcurl itself when a kept connection turns out to have been closed.
  *
- *   thread      the one that made it, but for kcl_net_wake: any
+ *   thread      the one that made it, but for kcl_net_wake: any; SIGPIPE is blocked
+ *               there, or ignored in the process
  *   blocks      kcl_net_poll only
  */
 #ifndef KCL_NET_MULTI_H

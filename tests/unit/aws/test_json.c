@@ -60,14 +60,15 @@ static void test_null_is_absent_and_types_count(void **state)
     assert_string_equal(out, "");
     assert_true(kcl_aws_json_true(json, "yes"));
     assert_false(kcl_aws_json_true(json, "s"));
-    assert_int_equal(kcl_aws_json_count(kcl_aws_json_get(json, "a")), 2);
-    assert_int_equal(kcl_aws_json_count(kcl_aws_json_get(json, "o")), 0);
+    assert_int_equal(kcl_aws_json_count(kcl_aws_json_array(json, "a")), 2);
+    assert_int_equal(kcl_aws_json_count(kcl_aws_json_array(json, "o")), 0);
     const struct kcl_aws_json *element = kcl_aws_json_first(kcl_aws_json_get(json, "a"));
     assert_string_equal(kcl_aws_json_value(element), "x");
     element = kcl_aws_json_next(element);
     assert_null(kcl_aws_json_value(element));
     assert_null(kcl_aws_json_next(element));
-    assert_null(kcl_aws_json_first(kcl_aws_json_get(json, "o")));
+    assert_null(kcl_aws_json_first(kcl_aws_json_array(json, "o")));
+    assert_null(kcl_aws_json_array(json, "s"));
     kcl_aws_json_free(json);
 }
 

@@ -129,6 +129,8 @@ static void test_damaged_listings_are_refused(void **state)
     static const char *const bodies[] = {
         "{}",
         "{\"Shards\":null}",
+        "{\"Shards\":{}}", /* no empty stream: nobody may take its leases away for this */
+        "{\"Shards\":0}",
         "[]",
         "{\"Shards\":[{}]}",
         "{\"Shards\":[3]}",
