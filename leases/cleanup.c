@@ -76,6 +76,21 @@ static bool children_moved_on(const struct search *search, size_t node)
     return lineage->nodes[node].children_count > 0;
 }
 
+/* An ended lease still says that its shard was read, as long as a child has not started. */
+static bool children_wait(const struct search *search, size_t node)
+{
+    const struct kcl_lineage *lineage = search->lineage;
+
+    for (size_t i = 0; i < lineage->nodes[node].children_count; i++) {
+        const struct kcl_lineage_node *child = &lineage->nodes[kcl_lineage_child(lineage, node, i)];
+
+        if (child->lease != NULL ? !kcl_lineage_started(child->lease) : child->shard != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A parent's lease that stays keeps this one: the family is forgotten from its oldest member on. */
 static bool parent_stays(const struct search *search, size_t node)
 {
@@ -97,15 +112,19 @@ static void find_in_family(const struct search *search)
     for (size_t i = 0; i < search->lineage->count; i++) {
         size_t node = search->lineage->order[i];
         const kcl_lease *lease = search->lineage->nodes[node].lease;
-        bool superseded;
+        bool gone;
         size_t index;
 
         if (lease == NULL) {
             continue;
         }
         index = index_of(search->table, lease);
-        superseded = lease->state == KCL_LEASE_OPEN && search->lineage->nodes[node].descendant_started;
-        if ((superseded || has_left(search, node)) && !kcl_table_lives(search->table, lease->owner)) {
+        if (lease->state == KCL_LEASE_OPEN) {
+            gone = search->lineage->nodes[node].descendant_started || has_left(search, node);
+        } else {
+            gone = has_left(search, node) && !children_wait(search, node);
+        }
+        if (gone && !kcl_table_lives(search->table, lease->owner)) {
             add_gone(search, index);
         } else if (lease->state == KCL_LEASE_ENDED && children_moved_on(search, node) &&
                    !parent_stays(search, node)) {

@@ -39,7 +39,8 @@ struct kcl_cleanup {
  *           its start; no parent keeps a lease
  *   gone    nobody living owns it, and: it is of an older epoch; or its shard and
  *           its parents' have left the stream, by a list that was asked for after
- *           its last structural change; or it is open although a descendant has
+ *           its last structural change (an ended one stays while a child that is
+ *           listed or has a lease has not started); or it is open although a descendant has
  *           started, so that it was read to its end before a loss undid that
  *
  * Leases of another stream, and of a newer epoch, are left alone.

@@ -10,17 +10,27 @@
 #include "leases/lineage.h"
 
 /*
- * The walk looks at the ancestors of each root: an open shard that has no lease,
- * or a merge's child with a lease that has not started while one of its parents
- * has a lease and the other has none (the other's was lost: a first sync makes
- * neither). It goes up to shards that are known: with a lease, read to their end,
- * or about to be wished for as children. A shard below a known one is covered: it
- * will be created when its parents end.
+ * The walk looks at the ancestors of each root: an open shard without a lease. It
+ * goes up until it meets a shard
+ *
+ *   with a lease, or to be created as child of ended ones   below it all is covered:
+ *                                                           created as parents end
+ *   passed: a descendant has a lease                        its records were read, or
+ *                                                           lie before the beginning
+ *   not listed
+ *
+ * A root that is not covered is missing. So is the oldest ancestor without a known
+ * one above it (when the walk fills), and each parent of a covered shard that is
+ * not covered itself.
+ *
+ * Beside the walk: a merge's child has a lease that has not started, and one of its
+ * parents has a lease, the other none. A first sync makes neither, so the other's
+ * lease was lost: it is missing, at once, for the child may start without it.
  */
 struct walk_state {
+    bool passed;
     bool child;   /* wished for: its parents were read to their ends */
     bool missing; /* wished for: nothing else leads to its records */
-    bool root;
     bool walked;
     bool covered;
 };
@@ -31,33 +41,31 @@ struct walk {
     bool fill;                 /* go on to the oldest listed generation */
 };
 
-static bool absent(const struct kcl_lineage_node *node)
+static const struct kcl_lineage_node *parent_of(const struct kcl_lineage *lineage, size_t index, size_t i)
 {
-    return node->shard == NULL && node->lease == NULL;
+    return &lineage->nodes[kcl_lineage_parent(lineage, index, i)];
 }
 
 static bool known(const struct walk *walk, size_t index)
 {
-    const struct kcl_lineage_node *node = &walk->lineage->nodes[index];
-
-    return node->lease != NULL || walk->states[index].child || kcl_lineage_finished(node);
+    return walk->lineage->nodes[index].lease != NULL || walk->states[index].child;
 }
 
-/* A listed shard without a lease, all of whose parents were read to their ends or are gone. */
-static bool is_orphaned_child(const struct kcl_lineage *lineage, size_t index)
+/* A listed shard all of whose parents have ended leases or are gone. */
+static bool is_orphaned_child(const struct walk *walk, size_t index)
 {
-    const struct kcl_lineage_node *node = &lineage->nodes[index];
+    const struct kcl_lineage_node *node = &walk->lineage->nodes[index];
     bool some = false;
 
-    if (node->shard == NULL || node->lease != NULL || kcl_lineage_finished(node)) {
+    if (node->shard == NULL || node->lease != NULL || walk->states[index].passed) {
         return false;
     }
     for (size_t i = 0; i < node->parents_count; i++) {
-        const struct kcl_lineage_node *parent = &lineage->nodes[kcl_lineage_parent(lineage, index, i)];
+        const struct kcl_lineage_node *parent = parent_of(walk->lineage, index, i);
 
-        if (kcl_lineage_finished(parent)) {
+        if (parent->lease != NULL && parent->lease->state == KCL_LEASE_ENDED) {
             some = true;
-        } else if (!absent(parent)) {
+        } else if (parent->lease != NULL || parent->shard != NULL) {
             return false;
         }
     }
@@ -68,7 +76,7 @@ static bool is_orphaned_child(const struct kcl_lineage *lineage, size_t index)
 static bool is_inconsistent(const struct kcl_lineage *lineage, size_t index)
 {
     for (size_t i = 0; i < lineage->nodes[index].parents_count; i++) {
-        const struct kcl_lineage_node *parent = &lineage->nodes[kcl_lineage_parent(lineage, index, i)];
+        const struct kcl_lineage_node *parent = parent_of(lineage, index, i);
 
         if (parent->shard != NULL && !parent->shard->closed && !kcl_lineage_finished(parent)) {
             return true;
@@ -77,54 +85,53 @@ static bool is_inconsistent(const struct kcl_lineage *lineage, size_t index)
     return false;
 }
 
-static bool has_parent_with_lease(const struct kcl_lineage *lineage, size_t index)
+/* A child with a lease that has not started, whose parents not all have one. */
+static bool lacks_a_parent(const struct kcl_lineage *lineage, size_t index)
 {
-    for (size_t i = 0; i < lineage->nodes[index].parents_count; i++) {
-        if (lineage->nodes[kcl_lineage_parent(lineage, index, i)].lease != NULL) {
-            return true;
-        }
+    const struct kcl_lineage_node *node = &lineage->nodes[index];
+    size_t with_lease = 0;
+
+    if (kcl_lineage_started(node->lease) || node->descendant_started) {
+        return false;
     }
-    return false;
+    for (size_t i = 0; i < node->parents_count; i++) {
+        with_lease += parent_of(lineage, index, i)->lease != NULL;
+    }
+    return with_lease > 0 && with_lease < node->parents_count;
 }
 
 static bool is_root(const struct walk *walk, size_t index)
 {
     const struct kcl_lineage_node *node = &walk->lineage->nodes[index];
 
-    if (node->shard == NULL) {
-        return false;
-    }
-    if (node->lease != NULL) {
-        return !kcl_lineage_started(node->lease) && !kcl_lineage_finished(node) &&
-               has_parent_with_lease(walk->lineage, index);
-    }
-    return !node->shard->closed && !known(walk, index) && !is_inconsistent(walk->lineage, index);
+    return node->shard != NULL && !node->shard->closed && !known(walk, index) &&
+           !is_inconsistent(walk->lineage, index);
 }
 
-/* Marks what lies between the roots and the first known ancestors, both included. */
+/* Children before parents: marks what has a lease below it, then what the roots lead to. */
 static void walk_up(const struct walk *walk)
 {
     const struct kcl_lineage *lineage = walk->lineage;
 
-    for (size_t i = 0; i < lineage->count; i++) {
-        walk->states[i].child = is_orphaned_child(lineage, i);
-    }
     for (size_t i = lineage->count; i-- > 0;) {
         size_t index = lineage->order[i];
         struct walk_state *state = &walk->states[index];
 
-        state->root = is_root(walk, index);
-        state->walked = state->walked || state->root;
-        if (!state->walked || (known(walk, index) && !state->root)) {
-            continue;
-        }
+        state->child = is_orphaned_child(walk, index);
+        state->walked = state->walked || is_root(walk, index);
+        bool on = state->walked && !known(walk, index) && !state->passed;
+        bool passed = state->passed || lineage->nodes[index].lease != NULL;
+
         for (size_t k = 0; k < lineage->nodes[index].parents_count; k++) {
-            walk->states[kcl_lineage_parent(lineage, index, k)].walked = true;
+            struct walk_state *parent = &walk->states[kcl_lineage_parent(lineage, index, k)];
+
+            parent->walked = parent->walked || on;
+            parent->passed = parent->passed || passed;
         }
     }
 }
 
-/* Below a covered shard: the other parents have to be covered too. */
+/* Beside a covered shard's covered parents: the others have to be covered, too. */
 static void cover_parents(const struct walk *walk, size_t index)
 {
     const struct kcl_lineage *lineage = walk->lineage;
@@ -132,12 +139,14 @@ static void cover_parents(const struct walk *walk, size_t index)
     for (size_t i = 0; i < lineage->nodes[index].parents_count; i++) {
         size_t parent = kcl_lineage_parent(lineage, index, i);
 
-        if (lineage->nodes[parent].shard != NULL && !walk->states[parent].covered) {
+        if (lineage->nodes[parent].shard != NULL && !walk->states[parent].covered &&
+            !kcl_lineage_finished(&lineage->nodes[parent])) {
             walk->states[parent].missing = true;
         }
     }
 }
 
+/* Parents before children: what is covered, and what is missing for that. */
 static void walk_down(const struct walk *walk)
 {
     const struct kcl_lineage *lineage = walk->lineage;
@@ -147,14 +156,14 @@ static void walk_down(const struct walk *walk)
         const struct kcl_lineage_node *node = &lineage->nodes[index];
         struct walk_state *state = &walk->states[index];
 
-        if (!state->walked) {
-            continue;
-        }
         if (known(walk, index)) {
             state->covered = true;
-            if (state->root) {
+            if (node->lease != NULL && lacks_a_parent(lineage, index)) {
                 cover_parents(walk, index);
             }
+            continue;
+        }
+        if (!state->walked || state->passed) {
             continue;
         }
         for (size_t k = 0; k < node->parents_count; k++) {
@@ -168,6 +177,17 @@ static void walk_down(const struct walk *walk)
             state->missing = walk->fill || !node->shard->closed;
         }
     }
+}
+
+/* Whether a missing shard comes after one that was read to its end. */
+static bool follows_a_finished_one(const struct kcl_lineage *lineage, size_t index)
+{
+    for (size_t i = 0; i < lineage->nodes[index].parents_count; i++) {
+        if (kcl_lineage_finished(parent_of(lineage, index, i))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* One entry of the answer, before it is put in order. */
@@ -274,7 +294,8 @@ static kcl_rc collect_missing(const struct kcl_lineage *lineage, bool fill, stru
     *count = 0;
     for (size_t i = 0; i < lineage->count; i++) {
         if (walk.states[i].child || walk.states[i].missing) {
-            missing[(*count)++] = (struct missing){lineage->nodes[i].shard, walk.states[i].child};
+            missing[(*count)++] =
+                (struct missing){lineage->nodes[i].shard, follows_a_finished_one(lineage, i)};
         }
     }
     kcl_free(walk.states);
