@@ -25,13 +25,16 @@ kcl_rc kcl_memory_init_app(kcl_store_handle *h, const kcl_store_stream *stream, 
 
 kcl_rc kcl_memory_take_stream(struct kcl_memory_op *op, const kcl_store_stream *stream, kcl_error *err)
 {
-    if (stream->name == NULL || strlen(stream->name) >= KCL_NAME_SIZE) {
+    const bool named = op->meta->stream[0] != '\0'; /* it is not before the first join, if init named none */
+
+    if (stream->name == NULL || stream->name[0] == '\0' || strlen(stream->name) >= KCL_NAME_SIZE) {
         return KCL_EINVAL;
     }
-    if (op->meta->exists && strcmp(op->meta->stream, stream->name) != 0) {
+    if (op->meta->exists && named && strcmp(op->meta->stream, stream->name) != 0) {
         return kcl_error_set(err, KCL_EAPPSTREAM, "application %s reads stream %s: it cannot read %s too",
                              op->app->name, op->meta->stream, stream->name);
     }
+    memcpy(op->meta->stream, stream->name, strlen(stream->name) + 1);
     op->meta->epoch_s = stream->epoch_s;
     return KCL_OK;
 }

@@ -246,7 +246,11 @@ typedef struct kcl_lease_store_ops {
     /** Closes a handle. NULL is fine. */
     void (*close)(kcl_store_handle *h);
 
-    /** Makes an empty application with no hold. Exists already: DONE_BEFORE. Not counted. */
+    /**
+     * Makes an empty application with no hold. With an empty stream name it has no
+     * stream until the first join or rejoin names one. Exists already: DONE_BEFORE.
+     * Not counted.
+     */
     kcl_rc (*init)(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans, kcl_error *err);
 
     /**

@@ -180,7 +180,12 @@ static kcl_rc op_init(kcl_store_handle *h, const kcl_store_stream *stream, kcl_s
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_INIT, &nobody);
-    add_stream(&c.args, stream);
+    if (stream->name && stream->name[0] == '\0') {
+        kcl_redis_args_text(&c.args, "");
+        kcl_redis_args_i64(&c.args, stream->epoch_s);
+    } else {
+        add_stream(&c.args, stream);
+    }
     return finish(&c, stream, NULL, 0, NULL, ans, err);
 }
 

@@ -76,6 +76,26 @@ static void test_join_is_refused_for_another_stream_but_not_for_another_epoch(st
     CHECK_STATUS(c, c->w[1].ans.status, KCL_STORE_OK);
 }
 
+static void test_an_application_made_without_a_stream_takes_that_of_the_first_join(struct conform *c)
+{
+    const kcl_store_stream none = {.name = "", .epoch_s = 0};
+    kcl_store_join in = conform_join_of(&c->w[0]);
+
+    CHECK(c, c->store.ops->init(c->w[0].h, &none, &c->w[0].ans, &c->err) == KCL_OK);
+    CHECK_STATUS(c, c->w[0].ans.status, KCL_STORE_OK);
+    in.stream.name = "";
+    CHECK(c, conform_join_with(&c->w[0], &in) == KCL_EINVAL);
+    in.stream.name = CONFORM_STREAM;
+    in.require_existing = 1;
+    CHECK(c, conform_join_with(&c->w[0], &in) == KCL_OK);
+    CHECK_STATUS(c, c->w[0].ans.status, KCL_STORE_OK);
+    in = conform_join_of(&c->w[1]);
+    in.stream.name = "payments";
+    CHECK(c, conform_join_with(&c->w[1], &in) == KCL_EAPPSTREAM);
+    in.stream.name = CONFORM_STREAM;
+    CHECK(c, conform_join_with(&c->w[1], &in) == KCL_OK);
+}
+
 static void test_join_shows_the_members_and_their_facts(struct conform *c)
 {
     const kcl_member *m;
@@ -390,6 +410,8 @@ const struct kcl_conformance_test conform_members[] = {
      test_join_is_refused_when_the_application_must_exist, 0, NULL},
     {"test_join_is_refused_for_another_stream_but_not_for_another_epoch",
      test_join_is_refused_for_another_stream_but_not_for_another_epoch, 0, NULL},
+    {"test_an_application_made_without_a_stream_takes_that_of_the_first_join",
+     test_an_application_made_without_a_stream_takes_that_of_the_first_join, 0, NULL},
     {"test_join_shows_the_members_and_their_facts", test_join_shows_the_members_and_their_facts, 0, NULL},
     {"test_join_said_again_is_ok_and_keeps_the_first_time",
      test_join_said_again_is_ok_and_keeps_the_first_time, 0, NULL},

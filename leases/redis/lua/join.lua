@@ -8,11 +8,11 @@ local require_existing, stream, epoch_s = arg() == '1', arg(), arg()
 if not meta then
     if require_existing then return answer(NO_APPLICATION) end
     make_meta(stream, epoch_s, new_hold_ms * 1000, born_ms, 1)
-elseif meta.stream ~= stream then
+elseif meta.stream ~= '' and meta.stream ~= stream then
     return answer(OTHER_STREAM)
 end
 local stop = enter('join', duration_ms)
 if stop then return answer(stop) end
-meta.epoch_s = epoch_s
+meta.stream, meta.epoch_s = stream, epoch_s
 register(member, duration_ms)
 return answer(OK)

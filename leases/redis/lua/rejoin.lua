@@ -116,13 +116,13 @@ end
 if not meta then
     make_meta(stream, epoch_s, duration_ms * 1000, 0, by.gen + 1)
     meta.duration_ms = duration_ms
-elseif meta.stream ~= stream then
+elseif meta.stream ~= '' and meta.stream ~= stream then
     return answer(OTHER_STREAM)
 end
 local stop = enter('rejoin', duration_ms, last)
 if stop then return answer(stop) end
 
-meta.epoch_s, meta.had_members = epoch_s, 1
+meta.stream, meta.epoch_s, meta.had_members = stream, epoch_s, 1
 if born_ms > 0 then meta.born_ms = math.min(meta.born_ms, born_ms) end
 meta.token_high = math.max(meta.token_high, token_high)
 for _ = 1, tonumber(arg()) do merge(take_fact()) end
