@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Plays the quickstart's story and shows it live; examples/quickstart.sh builds first and calls this."""
+
+import argparse
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+KEYS = 8  # producers, each with a partition key of its own
+RATE = 40  # records a second, each
+LEASE_MS = 3000
+
+# second of the story -> what happens then
+STORY = [
+    (0, "worker A starts"),
+    (6, "worker B starts"),
+    (13, "a shard is split"),
+    (20, "two shards are merged"),
+    (27, "worker A is killed (SIGKILL)"),
+    (40, "producers stop; the rest is read"),
+]
+
+
+class Quickstart:
+    def __init__(self, options):
+        self.options = options
+        self.bin = options.bin
+        self.dir = tempfile.mkdtemp(prefix="kcl-quickstart-")
+        self.started = []  # every process of ours, to be ended
+        self.workers = {}
+        self.lines = {}  # worker -> records it printed
+        self.offsets = {}
+        self.records = []  # (token, worker, place, shard, key, number)
+        self.stream = "quickstart-%d" % os.getpid()
+        self.environment = dict(os.environ)
+        if not options.endpoint:
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+                self.environment[name] = "quickstart"
+            self.environment.pop("AWS_SESSION_TOKEN", None)
+            self.environment["AWS_REGION"] = "us-east-1"
+
+    # ---- processes ----
+
+    def start(self, name, command, **arguments):
+        log = open(os.path.join(self.dir, name + ".log"), "wb")
+        process = subprocess.Popen(command, stderr=log, env=self.environment, **arguments)
+        self.started.append(process)
+        return process
+
+    def kcl(self, *arguments):
+        command = [os.path.join(self.bin, "kcl"), *arguments, "--endpoint", self.endpoint]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise SystemExit("kcl %s: %s" % (arguments[0], done.stderr.strip()))
+        return done.stdout
+
+    def start_servers(self):
+        self.endpoint = self.options.endpoint
+        if not self.endpoint:
+            server = self.start("kcl-local", [os.path.join(self.bin, "kcl-local"), "--port", "0"],
+                                stdout=subprocess.PIPE)
+            self.endpoint = server.stdout.readline().decode().split()[-1]
+        self.redis = self.options.redis
+        if not self.redis:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            self.start("redis", ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+                                 "--dir", self.dir], stdout=subprocess.DEVNULL)
+            self.redis = "redis://127.0.0.1:%d" % port
+            self.wait_for_port(port)
+
+    @staticmethod
+    def wait_for_port(port):
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise SystemExit("redis-server does not answer")
+
+    def start_worker(self, name):
+        out = os.path.join(self.dir, "out-%s.jsonl" % name)
+        command = [os.path.join(self.bin, "kcl"), "consume", "--stream", self.stream, "--app", self.stream,
+                   "--redis", self.redis, "--endpoint", self.endpoint, "--worker-id", name,
+                   "--lease-duration", str(LEASE_MS), "--log-level", "warn"]
+        self.workers[name] = self.start("worker-" + name, command, stdout=open(out, "wb"))
+        self.lines[name] = 0
+        self.offsets[name] = 0
+
+    def start_producers(self):
+        self.producers = []
+        for key in range(KEYS):
+            command = [os.path.join(self.bin, "kcl"), "put", "--stream", self.stream, "--endpoint", self.endpoint,
+                       "--key", "key-%d" % key, "--rate", str(RATE)]
+            process = self.start("put-%d" % key, command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            self.producers.append([process, 0])
+
+    def feed(self, until):
+        """Gives each producer the lines of the next moment; each line is a key and a number that grows."""
+        for key, producer in enumerate(self.producers):
+            wanted = int(until * RATE)
+            text = "".join("%d %d\n" % (key, n) for n in range(producer[1] + 1, wanted + 1))
+            producer[0].stdin.write(text.encode())
+            producer[0].stdin.flush()
+            producer[1] = max(wanted, producer[1])
+
+    def stop_producers(self):
+        for process, _ in self.producers:
+            process.stdin.close()
+        for process, _ in self.producers:
+            if process.wait(timeout=30) != 0:
+                raise SystemExit("a producer failed; see %s" % self.dir)
+
+    def end_all(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + 5
+        for process in self.started:
+            try:
+                process.wait(timeout=max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    # ---- what there is to see ----
+
+    def read_output(self):
+        for name in self.workers:
+            path = os.path.join(self.dir, "out-%s.jsonl" % name)
+            with open(path, "rb") as out:
+                out.seek(self.offsets[name])
+                chunk = out.read()
+            chunk = chunk[: chunk.rfind(b"\n") + 1]
+            self.offsets[name] += len(chunk)
+            for line in chunk.splitlines():
+                record = json.loads(line)
+                key, number = base64.b64decode(record["data"]).split()
+                self.lines[name] += 1
+                self.records.append((record["token"], name, self.lines[name], record["shard"], int(key), int(number)))
+
+    def status(self):
+        command = [os.path.join(self.bin, "kcl"), "status", "--app", self.stream, "--redis", self.redis, "--json"]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30)
+        return json.loads(done.stdout) if done.returncode == 0 else {"workers": [], "leases": []}
+
+    def show(self, second, event):
+        state = self.status()
+        rates = {name: self.lines[name] - self.shown.get(name, 0) for name in self.workers}
+        self.shown = dict(self.lines)
+        owners = {}
+        for lease in state["leases"]:
+            if lease["state"] == "open":
+                owners.setdefault(lease["owner"] or "nobody", []).append(int(lease["shard"].split("-")[-1]))
+        ended = sum(1 for lease in state["leases"] if lease["state"] == "ended")
+        lags = [lease["behind_ms"] for lease in state["leases"]
+                if lease["state"] == "open" and (lease["behind_ms"] or 0) >= 0]
+        parts = []
+        for name in sorted(set(self.workers) | set(owners)):
+            shards = ",".join(str(s) for s in sorted(owners.get(name, [])))
+            rate = " %4d rec/s" % rates[name] if name in rates else ""
+            parts.append("%s: shards [%s]%s" % (name, shards, rate))
+        print("%3ds  %-58s  ended %d  lag %d ms%s"
+              % (second, "   ".join(parts), ended, max([lag for lag in lags if lag is not None] or [0]),
+                 "   <- " + event if event else ""), flush=True)
+
+    # ---- the story ----
+
+    def act(self, event):
+        if event == "worker A starts":
+            self.start_worker("A")
+        elif event == "worker B starts":
+            self.start_worker("B")
+        elif event == "a shard is split":
+            self.kcl("stream", "split", "--stream", self.stream, "--shard", "shardId-000000000000", "--wait")
+        elif event == "two shards are merged":
+            self.kcl("stream", "merge", "--stream", self.stream, "--shard", "shardId-000000000002",
+                     "--with", "shardId-000000000003", "--wait")
+        elif event.startswith("worker A is killed"):
+            self.workers["A"].kill()
+
+    def run(self):
+        self.start_servers()
+        self.kcl("stream", "create", "--stream", self.stream, "--shards", "4", "--wait")
+        print("stream %s with 4 shards at %s, leases in %s\n" % (self.stream, self.endpoint, self.redis.split("@")[-1]))
+        self.shown = {}
+        self.start_producers()
+        begun = time.monotonic()
+        story = list(STORY)
+        for second in range(story[-1][0] + 1):
+            event = story.pop(0)[1] if story[0][0] <= second else ""
+            self.act(event)
+            while time.monotonic() < begun + second + 1:
+                self.feed(min(time.monotonic() - begun, STORY[-1][0]))
+                time.sleep(0.1)
+            self.read_output()
+            self.show(second, event)
+        self.stop_producers()
+        self.wait_for_rest(begun)
+        self.workers["B"].send_signal(signal.SIGTERM)
+        code = self.workers["B"].wait(timeout=30)
+        self.read_output()
+        print("\nworker B was asked to stop (SIGTERM) and left with exit code %d" % code)
+        return self.ledger()
+
+    def wait_for_rest(self, begun):
+        put = sum(count for _, count in self.producers)
+        end = time.monotonic() + 30
+        while len({(r[4], r[5]) for r in self.records}) < put and time.monotonic() < end:
+            time.sleep(1)
+            self.read_output()
+            self.show(int(time.monotonic() - begun), "")
+
+    def ledger(self):
+        put = sum(count for _, count in self.producers)
+        wanted = {(key, n) for key, (_, count) in enumerate(self.producers) for n in range(1, count + 1)}
+        seen = set()
+        last = {}
+        disorder = 0
+        # Tokens grow with each change of owner, and a child's lie above its parents': this is the order of delivery.
+        for _, _, _, _, key, number in sorted(self.records):
+            if (key, number) in seen:
+                continue
+            seen.add((key, number))
+            disorder += number != last.get(key, 0) + 1
+            last[key] = number
+        lost = len(wanted - seen)
+        print("\nput %d, delivered %d distinct, again %d, lost %d, out of order %d"
+              % (put, len(seen), len(self.records) - len(seen), lost, disorder))
+        return 0 if lost == 0 and disorder == 0 else 1
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", required=True, help="folder of kcl and kcl-local")
+    parser.add_argument("--endpoint", help="URL of a Kinesis service instead of the local one")
+    parser.add_argument("--redis", help="URL of a Redis instead of a local one")
+    quickstart = Quickstart(parser.parse_args())
+    try:
+        code = quickstart.run()
+        if quickstart.options.endpoint:
+            quickstart.kcl("stream", "delete", "--stream", quickstart.stream)
+    finally:
+        quickstart.end_all()
+    if code == 0:
+        for name in os.listdir(quickstart.dir):
+            os.unlink(os.path.join(quickstart.dir, name))
+        os.rmdir(quickstart.dir)
+    else:
+        print("logs and output: %s" % quickstart.dir)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
