@@ -222,7 +222,12 @@ static void compare_running(struct kcl_coordinator *c, uint64_t now_ms, const kc
     }
 }
 
-/* A lease that does not run here: should it? A token that was given up once is never taken up again. */
+/*
+ * A lease that does not run here: should it? A token that was given up once is
+ * never taken up again, and a lease that is to go on to another owner, or to
+ * another position, is not begun: its deadline may be near, and passing it on at
+ * once is quickest for all.
+ */
 static void compare_idle(struct kcl_coordinator *c, const kcl_lease *lease, const struct kcl_held *held,
                          struct kcl_coordinator_effects *out)
 {
@@ -234,7 +239,8 @@ static void compare_idle(struct kcl_coordinator *c, const kcl_lease *lease, cons
         return;
     }
     bool known_token = held != NULL && held->token == lease->token;
-    if (!known_token && c->sm.state == COORDINATOR_RUNNING) {
+    bool stays = lease->next == NULL && lease->pending_seek == NULL;
+    if (!known_token && stays && c->sm.state == COORDINATOR_RUNNING) {
         add(c, out, COORDINATOR_START_SHARD)->key = lease->key;
         return;
     }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,14 @@ enum fault {
     FAULT_RESTORE,
     FAULT_CLOCK_FORWARD,
     FAULT_CLOCK_BACK
+};
+
+static const char *const names[] = {
+    [FAULT_SPLIT] = "split",       [FAULT_MERGE] = "merge",     [FAULT_CRASH] = "crash",
+    [FAULT_FREEZE] = "freeze",     [FAULT_CUT] = "cut",         [FAULT_JOIN] = "join",
+    [FAULT_LEAVE] = "leave",       [FAULT_WIPE] = "wipe",       [FAULT_SNAPSHOT] = "snapshot",
+    [FAULT_RESTORE] = "restore",   [FAULT_CLOCK_FORWARD] = "clock forward",
+    [FAULT_CLOCK_BACK] = "clock back",
 };
 
 /* Mostly calm worlds with a few kinds of trouble each: trouble everywhere would hide what needs calm in one place. */
@@ -109,6 +118,7 @@ static void fault_worker(struct sim_world *w, uint32_t fault)
         return;
     }
     uint64_t until = w->now_ms + kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);
+    sim_say(w, "FAULT %s w%zu until %" PRIu64, names[fault], worker->index, until);
     switch (fault) {
     case FAULT_CRASH:
         sim_end_worker(worker);
@@ -139,6 +149,9 @@ static void restore(struct sim_world *w)
 void sim_fault(struct sim_world *w, uint32_t fault)
 {
     uint64_t jump = kcl_rng_below(&w->rng, 3 * w->options.lease_duration_ms);
+    if (fault != FAULT_CRASH && fault != FAULT_FREEZE && fault != FAULT_CUT && fault != FAULT_LEAVE) {
+        sim_say(w, "FAULT %s, jump %" PRIu64, names[fault], jump);
+    }
     switch (fault) {
     case FAULT_SPLIT:
         (void)sim_stream_split(&w->stream);

@@ -20,6 +20,19 @@ void sim_violation(struct sim_world *w, const char *format, ...)
     va_end(args);
 }
 
+void sim_say(const struct sim_world *w, const char *format, ...)
+{
+    if (!w->options.print) {
+        return;
+    }
+    printf("%8" PRIu64 " ", w->now_ms);
+    va_list args;
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
 static size_t find_record(const struct sim_shard *shard, const char *sequence)
 {
     uint64_t number = sim_stream_number(sequence);
@@ -45,10 +58,7 @@ void sim_ledger_start(struct sim_world *w, const struct sim_slot *slot, const st
                       w->last_start_token[slot->shard]);
     }
     w->last_start_token[slot->shard] = slot->token;
-    if (w->options.print) {
-        printf("%8" PRIu64 " callback       %s %zu records, token %" PRIu64 "\n", w->now_ms, shard->id,
-               block->batch.records_count, slot->token);
-    }
+    sim_say(w, "    callback %s %zu records, token %" PRIu64, shard->id, block->batch.records_count, slot->token);
     size_t expected = SIZE_MAX;
     for (size_t i = 0; i < block->batch.records_count; i++) {
         size_t index = find_record(shard, block->batch.records[i].sequence);
@@ -163,7 +173,9 @@ void sim_ledger_final(struct sim_world *w)
     if (alive > 0 && most > least + 1) {
         sim_violation(w, "L1: not settled: %zu and %zu shards", most, least);
     }
-    if (w->trace.broken > 0) {
-        sim_violation(w, "an invariant broke: %s", w->trace.broken_text);
+    for (size_t i = 0; i < w->workers_count; i++) {
+        if (w->workers[i]->trace.broken > 0) {
+            sim_violation(w, "an invariant broke: %s", w->workers[i]->trace.broken_text);
+        }
     }
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,18 @@ static void perform(struct sim_world *w, struct kcl_store_line *line, const stru
                     uint64_t sent_ms, struct kcl_store_reply *replies)
 {
     kcl_store_line_perform(line, group, sent_ms, replies);
+    if (w->options.print && group->first->ask.kind != KCL_STORE_CHECKPOINT &&
+        (group->first->ask.kind != KCL_STORE_HEARTBEAT || replies[0].answer.status != KCL_STORE_OK)) {
+        const kcl_store_answer *a = &replies[0].answer;
+        sim_say(w, "    store %s %s -> %s%s, gen %" PRIu64 " hold %" PRId64 " v%" PRIu64, line->options.self.id,
+                kcl_store_ask_name(group->first->ask.kind), kcl_store_status_name(a->status),
+                replies[0].rc == KCL_OK ? "" : " ERROR", a->generation.counter, a->hold_ms, a->version);
+        for (size_t k = 0; k < replies[0].results_count; k++) {
+            sim_say(w, "        %s -> %s %s %" PRIu64, group->first->ask.key,
+                    kcl_store_status_name(replies[0].results[k].status), replies[0].results[k].owner,
+                    replies[0].results[k].token);
+        }
+    }
     size_t i = 0;
     for (const struct kcl_store_node *node = group->first; node != NULL; node = node->next, i++) {
         sim_ledger_commit(w, &node->ask, &replies[i]);

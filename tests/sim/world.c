@@ -96,6 +96,28 @@ static void on_life(void *user, uint64_t life_until_ms)
     ((struct sim_worker *)user)->life_ms = life_until_ms;
 }
 
+static void on_trace(void *user, const struct kcl_trace_event *event)
+{
+    struct sim_worker *worker = user;
+    struct sim_world *w = worker->world;
+    const char *texts[] = {event->machine, event->name, event->from, event->to, event->cause, event->subject};
+    uint64_t numbers[] = {event->at_ms, event->id, event->number};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        for (const char *c = texts[i] == NULL ? "-" : texts[i]; *c != '\0'; c++) {
+            w->hash = (w->hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+        }
+    }
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        w->hash = (w->hash ^ numbers[i]) * UINT64_C(0x100000001b3);
+    }
+    if (w->options.print) {
+        printf("%8" PRIu64 " w%-2zu %-12s %3" PRIu64 " %-22s %-10s %-10s %s %s %" PRIu64 "\n", w->now_ms,
+               worker->index, event->machine, event->id, event->name, event->from != NULL ? event->from : "",
+               event->to != NULL ? event->to : "", event->cause != NULL ? event->cause : "",
+               event->subject != NULL ? event->subject : "", event->number);
+    }
+}
+
 static void init_line(struct sim_worker *worker)
 {
     struct sim_world *w = worker->world;
@@ -143,7 +165,9 @@ struct sim_worker *sim_start_worker(struct sim_world *w)
     o.stream = sim_stream_port(worker);
     o.store = sim_store_port(worker);
     o.runner = sim_runner_port(worker);
-    o.trace = &w->trace;
+    worker->trace.on_event = on_trace;
+    worker->trace.user = worker;
+    o.trace = &worker->trace;
     o.on_note = on_note;
     o.on_life = on_life;
     o.user = worker;
@@ -294,35 +318,12 @@ static void handle(struct sim_world *w, struct sim_event *event)
     drop(event);
 }
 
-static void on_trace(void *user, const struct kcl_trace_event *event)
-{
-    struct sim_world *w = user;
-    const char *texts[] = {event->machine, event->name, event->from, event->to, event->cause, event->subject};
-    uint64_t numbers[] = {event->at_ms, event->id, event->number};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        for (const char *c = texts[i] == NULL ? "-" : texts[i]; *c != '\0'; c++) {
-            w->hash = (w->hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-        }
-    }
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        w->hash = (w->hash ^ numbers[i]) * UINT64_C(0x100000001b3);
-    }
-    if (w->options.print) {
-        printf("%8" PRIu64 " %-12s %3" PRIu64 " %-22s %-10s %-10s %s %s %" PRIu64 "\n", event->at_ms,
-               event->machine, event->id, event->name, event->from != NULL ? event->from : "",
-               event->to != NULL ? event->to : "", event->cause != NULL ? event->cause : "",
-               event->subject != NULL ? event->subject : "", event->number);
-    }
-}
-
 static void init(struct sim_world *w, const struct sim_options *options)
 {
     memset(w, 0, sizeof(*w));
     w->options = *options;
     w->now_ms = 1000;
     w->hash = UINT64_C(0xcbf29ce484222325);
-    w->trace.on_event = on_trace;
-    w->trace.user = w;
     kcl_rng_init(&w->rng, options->seed);
     sim_stream_init(&w->stream, kcl_rng_next(&w->rng), options->shards, (int64_t)w->now_ms);
     w->stream.no_children = options->no_children;

@@ -113,6 +113,7 @@ struct sim_worker {
     uint64_t cut_until_ms;
     uint64_t life_ms;
     uint64_t wake_ms; /* of the wake event that is in the heap; KCL_NEVER none */
+    struct kcl_trace trace;
     struct kcl_router *router;
     struct kcl_store_line line;
     bool line_busy;
@@ -138,7 +139,6 @@ struct sim_world {
     kcl_lease_store table;
     struct sim_worker *workers[SIM_WORKERS_MAX];
     size_t workers_count;
-    struct kcl_trace trace;
     uint64_t hash;
     uint64_t store_version;
     uint64_t nonce;
@@ -162,6 +162,8 @@ bool sim_chance(struct sim_world *w, uint32_t in_thousand);
 void sim_schedule(struct sim_worker *worker);
 struct sim_worker *sim_start_worker(struct sim_world *w);
 void sim_end_worker(struct sim_worker *worker);
+/** A line of the story, when it is printed. */
+void sim_say(const struct sim_world *w, const char *format, ...) KCL_PRINTF(2, 3);
 int64_t sim_server_us(void *world);
 
 /* ports.c */
