@@ -192,7 +192,7 @@ static bool value_fits(const cJSON *item, const struct field *f, const char *pat
     case FIELD_TIMESTAMP:
         return true;
     case FIELD_OBJECT:
-        snprintf(nested, sizeof nested, "%s.", path);
+        snprintf(nested, sizeof nested, "%.120s.", path);
         return f->members == NULL || check_values(item, f->members, nested, a);
     case FIELD_LIST:
         if (!size_fits(cJSON_GetArraySize(item), "a list", f, path, a))
@@ -201,7 +201,7 @@ static bool value_fits(const cJSON *item, const struct field *f, const char *pat
             return true;
         cJSON_ArrayForEach(element, item)
         {
-            snprintf(nested, sizeof nested, "%s.%d.member.", path, ++position);
+            snprintf(nested, sizeof nested, "%.120s.%d.member.", path, ++position);
             if (!check_values(element, f->members, nested, a))
                 return false;
         }
