@@ -108,7 +108,7 @@ void kcl_redis_args_position(struct kcl_redis_args *a, const kcl_position *posit
         kcl_redis_args_text(a, "");
         return;
     }
-    if (position->kind == KCL_AT_LATEST) {
+    if (position->kind == KCL_AT_LATEST || position->time_ms < 0) {
         fail(a, KCL_EINVAL);
         return;
     }

@@ -36,7 +36,7 @@ void kcl_redis_args_i64(struct kcl_redis_args *a, int64_t value);
 void kcl_redis_args_name(struct kcl_redis_args *a, const char *text, size_t size);
 /** A lease key: stream/epoch/shard. */
 void kcl_redis_args_key(struct kcl_redis_args *a, const char *key);
-/** NULL is written as "". KCL_AT_LATEST is refused: a store never keeps it. */
+/** NULL is written as "". KCL_AT_LATEST is refused, which a store never keeps, and a time before 1970. */
 void kcl_redis_args_position(struct kcl_redis_args *a, const kcl_position *position);
 /** A list of shard ids: "a,b". An id with another byte than the service allows is refused. */
 void kcl_redis_args_shards(struct kcl_redis_args *a, const char *const *ids, size_t count);

