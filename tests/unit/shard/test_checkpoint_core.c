@@ -425,6 +425,9 @@ static void fenced_is_for_good(void **unused)
         assert_int_equal(w.answer.rc, KCL_EFENCED);
         assert_int_equal(w.ask.kind, 0);
         assert_int_equal(kcl_checkpoint_core_due_ms(&w.c, true), KCL_NEVER);
+        kcl_checkpoint_core_close(&w.c, false, &w.answer);
+        call(&w, NULL, false);
+        assert_int_equal(w.answer.rc, KCL_EFENCED);
         finish(&w);
     }
 }

@@ -578,6 +578,14 @@ static void a_drain_lets_an_end_finish_but_not_a_failing_one(void **unused)
     rig_fini(&r);
 
     to_the_end(&r, 2);
+    rig_done_as(&r, false, true, KCL_OK); /* not called yet: no failure */
+    rig_drain(&r, r.now_ms + 25000);
+    assert_int_equal(state_of(&r), LIFE_ENDING);
+    rig_finish(&r);
+    assert_int_equal(r.how, UNIT_ENDED);
+    rig_fini(&r);
+
+    to_the_end(&r, 2);
     rig_done(&r, false);
     rig_drain(&r, r.now_ms + 25000); /* during the pause */
     assert_int_equal(state_of(&r), LIFE_DRAINING);
