@@ -346,6 +346,7 @@ void kcl_unit_step(struct kcl_unit *u, uint64_t now_ms, const struct kcl_unit_ev
         u->how = UNIT_GIVEN_BACK;
         u->kicked = true;
         kcl_life_drain(u, now_ms, KCL_NEVER, "check-failed", out);
+        kcl_life_advance(u, now_ms, out);
     }
 }
 

@@ -925,6 +925,38 @@ static void a_shard_that_is_not_found_is_told_and_tried_on(void **unused)
     rig_fini(&r);
 }
 
+static void break_once(void *user, const struct kcl_trace_event *event)
+{
+    struct rig *r = user;
+
+    (void)event;
+    r->trace.on_event = NULL;
+    r->trace.broken++;
+}
+
+/* What kcl_check does in a release build; in a debug build it would end the test. */
+static void a_broken_invariant_gives_the_lease_back(void **unused)
+{
+    struct rig r;
+
+    (void)unused;
+    rig_init(&r);
+    rig_run(&r);
+    rig_feed(&r, 2, false, 0);
+    rig_feed(&r, 2, false, 0);
+    r.broken = 1;
+    r.trace.user = &r;
+    r.trace.on_event = break_once;
+    rig_done(&r, false); /* a step that traces something */
+    assert_int_equal(state_of(&r), LIFE_DRAINING);
+    assert_int_equal(r.life.kind, KCL_STORE_PASS);
+    rig_finish(&r);
+    assert_int_equal(r.shutdowns, 0);
+    assert_int_equal(r.losts, 1);
+    assert_int_equal(r.how, UNIT_GIVEN_BACK);
+    rig_fini(&r);
+}
+
 /* ---- every event in every state ---- */
 
 static void bring_to(struct rig *r, enum kcl_life_state state)
@@ -1050,6 +1082,7 @@ int main(void)
         cmocka_unit_test(a_silent_reader_is_started_again),
         cmocka_unit_test(a_reader_that_gets_nowhere_gives_the_lease_away),
         cmocka_unit_test(a_shard_that_is_not_found_is_told_and_tried_on),
+        cmocka_unit_test(a_broken_invariant_gives_the_lease_back),
         cmocka_unit_test(every_event_in_every_state),
     };
 
