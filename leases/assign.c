@@ -67,7 +67,7 @@ static void add_lease(struct kcl_assign *assign, const struct kcl_table *table,
     } else if (kcl_table_lives(table, lease->next)) {
         entry.owner = member_index(assign, lease->next);
         entry.step = is_over(row, now_ms) ? KCL_ASSIGN_FORCE : KCL_ASSIGN_NOTHING;
-        assign->under_way += owner != KCL_NOBODY;
+        assign->under_way += owner != KCL_NOBODY && entry.step == KCL_ASSIGN_NOTHING;
         if (entry.owner == KCL_NOBODY && entry.step == KCL_ASSIGN_NOTHING) {
             return;
         }
