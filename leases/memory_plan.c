@@ -335,9 +335,10 @@ static kcl_rc seek(struct kcl_memory_op *op, struct kcl_memory_lease *lease, con
     memcpy(lease->seek_id, seek_id, strlen(seek_id) + 1);
     if (!kcl_memory_lives(op, lease->owner) || !drains) {
         kcl_memory_apply_seek(lease);
-    }
-    if (!drains && lease->owner[0] != '\0') {
-        kcl_memory_change_owner(op, lease, "");
+        /* An owner that thaws must not commit over it: its token goes with it. */
+        if (lease->owner[0] != '\0') {
+            kcl_memory_change_owner(op, lease, "");
+        }
     }
     kcl_memory_bump(op, &lease->node);
     return KCL_OK;

@@ -379,9 +379,10 @@ typedef struct kcl_lease_store_ops {
 
     /**
      * An operator moves an open lease: pending seek = position; applied at once
-     * when no living owner holds it. `seek_id` names the wish: said again with the
-     * same id: DONE_BEFORE. Not calm: HOLD. GONE: no such lease. REFUSED: ended, or
-     * a child has started. Not counted: the operator is no member.
+     * when no living owner holds it (an owner that is named loses it: it may thaw).
+     * `seek_id` names the wish: said again with the same id: DONE_BEFORE. Not calm:
+     * HOLD. GONE: no such lease. REFUSED: ended, or a child has started. Not
+     * counted: the operator is no member.
      */
     kcl_rc (*seek)(kcl_store_handle *h, const char *key, const kcl_position *position, const char *seek_id,
                    kcl_store_answer *ans, kcl_error *err);

@@ -342,9 +342,11 @@ static void test_a_restart_goes_on_after_the_checkpoint(void **state)
 
 static void keep_result(struct seen *seen, kcl_rc rc)
 {
+    kcl_lock_take(&seen->lock);
     if (seen->results_count < 16) {
         seen->results[seen->results_count++] = rc;
     }
+    kcl_lock_give(&seen->lock);
 }
 
 static void checkpoint_by_hand(struct seen *seen, const kcl_batch *batch, kcl_checkpointer *c)
@@ -353,7 +355,10 @@ static void checkpoint_by_hand(struct seen *seen, const kcl_batch *batch, kcl_ch
     kcl_position beyond;
     kcl_position trim = {.kind = KCL_AT_TRIM_HORIZON};
     kcl_error err;
-    if (seen->results_count > 0 || batch->records_count < 3) {
+    kcl_lock_take(&seen->lock);
+    bool done = seen->results_count > 0 || batch->records_count < 3;
+    kcl_lock_give(&seen->lock);
+    if (done) {
         return;
     }
     assert_int_equal(kcl_position_after(&first, batch->records[0].sequence, 0), KCL_OK);

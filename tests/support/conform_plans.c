@@ -300,9 +300,14 @@ static void test_seek_of_a_free_lease_is_applied_at_once_and_once(struct conform
 
 static void test_seek_of_an_abandoned_lease_is_applied_at_once(struct conform *c)
 {
-    (void)begin_owned(c);
+    const uint64_t token = begin_owned(c);
     CHECK_STATUS(c, conform_evict(&c->w[1], "a#1"), KCL_STORE_OK);
     CHECK_STATUS(c, conform_seek(&c->w[3], KEY("s"), conform_seq("50"), "wish"), KCL_STORE_OK);
+    CHECK_AT(c, conform_look(&c->w[1], KEY("s"))->checkpoint, conform_seq("50"));
+    CHECK(c, conform_look(&c->w[1], KEY("s"))->owner == NULL);
+    /* The owner thaws: alive again in the same generation, it must not write over the wish. */
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_OK);
+    CHECK_STATUS(c, conform_commit(&c->w[0], KEY("s"), token, conform_seq("60")), KCL_STORE_FENCED);
     CHECK_AT(c, conform_look(&c->w[1], KEY("s"))->checkpoint, conform_seq("50"));
 }
 

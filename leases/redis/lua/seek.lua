@@ -16,6 +16,10 @@ for _, c in ipairs(all_leases()) do
 end
 if refused then return answer(REFUSED) end
 l.seek, l.seek_id = position, seek_id
-if not lives(l.owner) then apply_seek(l) end
+if not lives(l.owner) then
+    apply_seek(l)
+    -- An owner that thaws must not commit over it: its token goes with it.
+    if l.owner ~= '' then change_owner(l, '') end
+end
 save_lease(l)
 return answer(OK)
