@@ -321,12 +321,7 @@ kcl_rc kcl_assign_plan(const struct kcl_table *table, const struct kcl_assign_op
     rc = gather(&assign, table, cleanup.out, options->now_ms);
     if (rc == KCL_OK) {
         for (size_t i = 0; i < assign.members_count; i++) {
-            struct kcl_assign_member *member = &assign.members[i];
-
-            total += member->held;
-            if (!options->may_balance) {
-                member->pinned = member->held;
-            }
+            total += assign.members[i].held;
         }
         kcl_assign_weigh(&assign);
         set_aims(&assign, total + assign.free_count);

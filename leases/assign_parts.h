@@ -31,7 +31,7 @@ struct kcl_assign_lease {
 struct kcl_assign_member {
     const kcl_member *member;
     size_t held;   /* leases that count for it, with what the plan gave and took so far */
-    size_t pinned; /* of them, those that this plan may not take away */
+    size_t pinned; /* of them, those on their way */
     size_t aim;    /* how many it should have */
     uint64_t load; /* bytes a second of what counts for it */
 };

@@ -72,19 +72,6 @@ static bool is_orphaned_child(const struct walk *walk, size_t index)
     return some;
 }
 
-/* The list was made while the stream changed: a parent looks open although it has a child. */
-static bool is_inconsistent(const struct kcl_lineage *lineage, size_t index)
-{
-    for (size_t i = 0; i < lineage->nodes[index].parents_count; i++) {
-        const struct kcl_lineage_node *parent = parent_of(lineage, index, i);
-
-        if (parent->shard != NULL && !parent->shard->closed && !kcl_lineage_finished(parent)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A child with a lease that has not started, whose parents not all have one. */
 static bool lacks_a_parent(const struct kcl_lineage *lineage, size_t index)
 {
@@ -104,8 +91,7 @@ static bool is_root(const struct walk *walk, size_t index)
 {
     const struct kcl_lineage_node *node = &walk->lineage->nodes[index];
 
-    return node->shard != NULL && !node->shard->closed && !known(walk, index) &&
-           !is_inconsistent(walk->lineage, index);
+    return node->shard != NULL && !node->shard->closed && !known(walk, index);
 }
 
 /* Children before parents: marks what has a lease below it, then what the roots lead to. */
@@ -139,8 +125,7 @@ static void cover_parents(const struct walk *walk, size_t index)
     for (size_t i = 0; i < lineage->nodes[index].parents_count; i++) {
         size_t parent = kcl_lineage_parent(lineage, index, i);
 
-        if (lineage->nodes[parent].shard != NULL && !walk->states[parent].covered &&
-            !kcl_lineage_finished(&lineage->nodes[parent])) {
+        if (lineage->nodes[parent].shard != NULL && !walk->states[parent].covered) {
             walk->states[parent].missing = true;
         }
     }

@@ -296,6 +296,10 @@ static void test_next_oldest_plans_when_no_sync_succeeds(void **state)
     table.synced_us = 100 + turn;
     table.server_us = 100 + 2 * turn - 1;
     expect_planner(&table, "a#1");
+    kit_put_member(&table, "b#1", KCL_MEMBER_ACTIVE, 100, 9); /* at the same time as a: by id */
+    table.synced_us = 0;
+    table.server_us = 100 + turn;
+    expect_planner(&table, "b#1");
     table.server_us = 50; /* the clock went back */
     expect_planner(&table, "a#1");
     kcl_table_fini(&table);
