@@ -81,6 +81,22 @@ static kcl_rc catch_signals(kcl_error *err)
     return KCL_OK;
 }
 
+/* A batch that is refused because nothing more is to be printed is no news. */
+static void on_log(const kcl_log_event *event, void *user)
+{
+    bool printing = kcl_sink_look(&run.consume.sink) == KCL_SINK_OPEN;
+    if (printing || strcmp(event->name, "shard.callback.failed") != 0) {
+        kcl_print_log(event, user);
+    }
+}
+
+static kcl_rc need(const kcl_config *config, const char *name, const char *flag, kcl_error *err)
+{
+    char value[2];
+    bool empty = kcl_config_get(config, name, value, sizeof(value)) == KCL_OK && value[0] == '\0';
+    return empty ? kcl_error_set(err, KCL_EOPTION, "%s is missing; see %s --help", flag, COMMAND) : KCL_OK;
+}
+
 /* What belongs to the command rather than to the library. */
 static kcl_rc configure(const struct kcl_args *a, kcl_config *config, uint64_t *limit, kcl_error *err)
 {
@@ -94,7 +110,13 @@ static kcl_rc configure(const struct kcl_args *a, kcl_config *config, uint64_t *
         return kcl_error_set(err, KCL_EOPTION, "one of --redis and --memory is needed; see %s --help",
                              COMMAND);
     }
-    kcl_rc rc = kcl_args_number(a, "--stop-after", 1, INT64_MAX, 0, limit, err);
+    kcl_rc rc = need(config, "stream", "--stream", err);
+    if (rc == KCL_OK) {
+        rc = need(config, "app", "--app", err);
+    }
+    if (rc == KCL_OK) {
+        rc = kcl_args_number(a, "--stop-after", 1, INT64_MAX, 0, limit, err);
+    }
     if (rc == KCL_OK) {
         rc = kcl_config_get(config, "checkpoint", mode, sizeof(mode));
     }
@@ -104,7 +126,7 @@ static kcl_rc configure(const struct kcl_args *a, kcl_config *config, uint64_t *
     if (rc == KCL_OK) {
         rc = kcl_config_set_processor(config, &kcl_consume_callbacks, &run.consume, err);
     }
-    kcl_config_set_log(config, kcl_print_log, NULL);
+    kcl_config_set_log(config, on_log, NULL);
     return rc;
 }
 

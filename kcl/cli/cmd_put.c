@@ -131,9 +131,13 @@ static int put(const struct kcl_args *a, const kcl_config *config, struct put *p
     kcl_put_lines_init(&p->lines, kcl_args_get(a, "--key"));
     kcl_put_pace_init(&p->pace, rate, kcl_clock_us());
     rc = put_all(p, &err);
-    kcl_print_message(COMMAND, "%llu records, %llu bytes, %llu calls, %llu ms",
-                      (unsigned long long)p->records, (unsigned long long)p->bytes,
-                      (unsigned long long)p->calls, (unsigned long long)(kcl_clock_ms() - begin_ms));
+    if (rc == KCL_OK) {
+        kcl_print_message(COMMAND, "%llu records, %llu bytes, %llu calls, %llu ms",
+                          (unsigned long long)p->records, (unsigned long long)p->bytes,
+                          (unsigned long long)p->calls, (unsigned long long)(kcl_clock_ms() - begin_ms));
+    } else {
+        rc = kcl_error_wrap(&err, rc, "after %llu records", (unsigned long long)p->records);
+    }
     kcl_put_lines_fini(&p->lines);
     kcl_client_free(p->client);
     return rc == KCL_OK ? KCL_EXIT_OK : kcl_print_failure(COMMAND, &err);

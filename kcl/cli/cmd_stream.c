@@ -109,6 +109,10 @@ static kcl_rc describe(struct action *c, kcl_error *err)
     if (rc == KCL_OK) {
         rc = kcl_client_list_shards(c->client, &c->stream, &shards, err);
     }
+    if (rc == KCL_EBUSY) { /* it is being created or deleted: its shards are not told */
+        shards = kcl_shard_list_new(1);
+        rc = shards != NULL ? KCL_OK : kcl_error_set(err, KCL_ENOMEM, "out of memory");
+    }
     if (rc == KCL_OK && kcl_args_has(c->args, "--json")) {
         kcl_stream_json(&summary, shards, &c->out);
     } else if (rc == KCL_OK) {
