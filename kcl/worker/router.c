@@ -76,6 +76,7 @@ kcl_rc kcl_router_new(struct kcl_router **out, const struct kcl_router_options *
     kcl_timers_init(&r->timers);
     kcl_budget_init(&r->budget, options->budget_bytes);
     r->fenced = true;
+    r->refresh_version = KCL_NEVER;
     init_machines(r);
     r->ledger = kcl_ledger_new();
     r->unsent = kcl_alloc_array(KCL_UNSENT_WORKER, sizeof(*r->unsent));
@@ -135,6 +136,9 @@ kcl_rc kcl_router_ask_store(struct kcl_router *r, struct kcl_store_ask *ask)
 {
     ask->generation = r->table.generation;
     ask->version = ask->kind == KCL_STORE_REJOIN_ALL || ask->kind == KCL_STORE_JOIN ? 0 : r->table.version;
+    if (ask->kind == KCL_STORE_HEARTBEAT && r->refresh_version < ask->version) {
+        ask->version = r->refresh_version;
+    }
     return r->options.store.submit(r->options.store.self, ask);
 }
 
@@ -165,6 +169,9 @@ static void tell_role(struct kcl_router *r, uint64_t now_ms)
     if (kcl_router_may_act(r, now_ms) && r->coordinator.sm.state == COORDINATOR_RUNNING) {
         const kcl_member *planner = kcl_table_planner(&r->table, r->options.sync_interval_ms);
         plans = planner != NULL && strcmp(planner->id, r->self) == 0;
+    }
+    if (plans && r->refresh_version == KCL_NEVER && now_ms >= r->refresh_ms) {
+        r->refresh_version = 0;
     }
     bool has_leases = kcl_table_has_leases(&r->table, r->stream, r->epoch_s);
     kcl_router_planner(
@@ -311,6 +318,17 @@ static kcl_rc learn(struct kcl_router *r, const struct kcl_store_reply *reply)
     return KCL_OK;
 }
 
+/* The next page of a refresh, or its end. */
+static void refreshed(struct kcl_router *r, uint64_t now_ms, const struct kcl_store_reply *reply)
+{
+    if (reply->kind != KCL_STORE_HEARTBEAT || r->refresh_version == KCL_NEVER) {
+        return;
+    }
+    bool answered = reply->rc == KCL_OK && reply->answer.status == KCL_STORE_OK;
+    r->refresh_version = answered && reply->answer.more != 0 ? reply->answer.version : KCL_NEVER;
+    r->refresh_ms = now_ms + r->options.sync_interval_ms;
+}
+
 static void to_membership(struct kcl_router *r, uint64_t now_ms, const struct kcl_store_reply *reply)
 {
     if (reply->rc != KCL_OK) {
@@ -382,6 +400,7 @@ void kcl_router_on_store(struct kcl_router *r, uint64_t now_ms, struct kcl_store
         kcl_metric_add(r->options.metrics, KCL_M_STORE_ERRORS, 1);
     }
     kcl_rc rc = learn(r, reply);
+    refreshed(r, now_ms, reply);
     if (reply->rc == KCL_OK && rc != KCL_OK) {
         reply->rc = rc;
     }

@@ -59,6 +59,10 @@ struct kcl_router {
     bool notify;        /* the table changed: coordinator and planner are to be told */
     bool notify_members;
     bool want_sync;
+    /* Checkpoints and loads are no structural changes: a planner reads the whole table again now and then,
+     * a page with each heartbeat. The version up to which this one has come; KCL_NEVER: none is under way. */
+    uint64_t refresh_version;
+    uint64_t refresh_ms; /* when the next one begins */
     uint64_t told_life_ms;
     kcl_worker_state told_state;
     char stream[KCL_NAME_SIZE]; /* what the stream is called, and when it was made */

@@ -347,6 +347,12 @@ static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e
     ask.kind = KCL_STREAM_LIST;
     ask.filter = e->filter;
     ask.at_ms = e->at_ms;
+    if (ask.filter == KCL_FILTER_AT_LATEST) {
+        /* LATEST is the birth of the application: a shard that was closed since then has records to read. */
+        bool younger = r->table.born_ms <= r->epoch_s * 1000;
+        ask.filter = younger ? KCL_FILTER_AT_TRIM_HORIZON : KCL_FILTER_AT_TIMESTAMP;
+        ask.at_ms = r->table.born_ms;
+    }
     r->listed_whole = e->filter == KCL_FILTER_NONE;
     r->listed_version = r->table.version;
     kcl_shard_list_release(r->listed);
