@@ -465,6 +465,18 @@ class Ends(Base):
         again = run('consume', *self.options(stream, app, '--redis', self.redis.url, '--stop-after', '10'))
         self.assertEqual(numbers_of(map(json.loads, again.out.splitlines())), list(range(50, 60)))
 
+    def test_an_output_that_closes_under_many_shards_still_drains(self):
+        stream, app = self.stream(8, 400), self.name()
+        consumer = Consumer(self, *self.options(stream, app, '--redis', self.redis.url))
+        consumer.lines(1)
+        consumer.process.stdout.close()
+        self.put(stream, range(400, 800))
+        self.assertEqual(consumer.process.wait(END_S), 4)
+        consumer.reader.join()
+        self.assertEqual([line for line in consumer.err if line.startswith('kcl')],
+                         ['kcl consume: standard output: Broken pipe\n'])
+        consumer.process.stdout = open(os.devnull)
+
     def test_an_output_closed_from_the_start_exits_4(self):
         stream = self.stream(1, 5)
         words = self.options(stream, 'a', '--memory')

@@ -52,6 +52,22 @@ static void test_lines_are_cut_wherever_the_input_is(void **state)
     }
 }
 
+static void test_a_line_that_began_before_a_batch_was_sent_goes_on_behind_it(void **state)
+{
+    (void)state;
+    kcl_put_lines_init(&lines, NULL);
+    feed("a long first line\nb", 19);
+    assert_false(kcl_put_lines_take(&lines, KCL_PUT_MAX));
+    assert_int_equal(lines.count, 1);
+    kcl_put_lines_done(&lines);
+    feed("c\nd\n", 4);
+    assert_false(kcl_put_lines_take(&lines, KCL_PUT_MAX));
+    assert_int_equal(lines.count, 2);
+    assert_entry(0, "bc", "2");
+    assert_entry(1, "d", "3");
+    kcl_put_lines_fini(&lines);
+}
+
 static void test_an_end_behind_a_line_end_is_no_line(void **state)
 {
     (void)state;
@@ -188,12 +204,15 @@ static void test_what_was_not_used_is_not_saved_for_long(void **state)
     (void)state;
     kcl_put_pace_init(&p, 100, 0);
     assert_int_equal(kcl_put_pace_allowed(&p, 3600u * 1000000u), 100);
+    kcl_put_pace_init(&p, 2, 0);
+    assert_int_equal(kcl_put_pace_allowed(&p, (uint64_t)1 << 63), 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_are_cut_wherever_the_input_is),
+        cmocka_unit_test(test_a_line_that_began_before_a_batch_was_sent_goes_on_behind_it),
         cmocka_unit_test(test_an_end_behind_a_line_end_is_no_line),
         cmocka_unit_test(test_a_batch_has_500_lines_and_the_next_goes_on),
         cmocka_unit_test(test_a_batch_holds_5_mib_of_data_and_keys),
