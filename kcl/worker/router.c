@@ -13,18 +13,23 @@
 /* The birth of an application lies this much before the service's clock. */
 #define BORN_MARGIN_MS 2000
 
-/* At most 500 ms, and well below the store's gap limit of D/4: a healthy fleet must not look like a silent one. */
-static uint64_t heartbeat_ms(const struct kcl_router_options *o)
+/* Well below the store's gap limit of D/4: a healthy fleet must not look like a silent one. */
+static uint64_t heartbeat_ms(uint64_t lease_duration_ms)
 {
-    uint64_t eighth = o->lease_duration_ms / 8;
-    return eighth < 500 ? eighth : 500;
+    uint64_t eighth = lease_duration_ms / 8;
+    return eighth < 400 ? eighth : 400;
+}
+
+uint64_t kcl_router_new_hold_ms(uint64_t lease_duration_ms)
+{
+    return heartbeat_ms(lease_duration_ms) * 5 / 4;
 }
 
 static void init_machines(struct kcl_router *r)
 {
     const struct kcl_router_options *o = &r->options;
     const struct kcl_membership_options membership = {.lease_duration_ms = o->lease_duration_ms,
-                                                      .heartbeat_ms = heartbeat_ms(o),
+                                                      .heartbeat_ms = heartbeat_ms(o->lease_duration_ms),
                                                       .trace = o->trace,
                                                       .seed = kcl_rng_next(&r->rng)};
     kcl_membership_init(&r->membership, &membership);

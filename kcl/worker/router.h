@@ -77,6 +77,13 @@ struct kcl_router_options {
 
 struct kcl_router;
 
+/**
+ * What join brings as new_hold_ms: the hold of an application that it makes. A
+ * heartbeat interval, and time for two round trips: so a live worker that can
+ * reach the store has rejoined before anything is claimed (protocol, R5).
+ */
+uint64_t kcl_router_new_hold_ms(uint64_t lease_duration_ms);
+
 /** KCL_ENOMEM. */
 KCL_MUST_CHECK kcl_rc kcl_router_new(struct kcl_router **out, const struct kcl_router_options *options);
 /** Frees everything; the ports must not answer any more. */

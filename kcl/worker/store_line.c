@@ -153,6 +153,7 @@ struct call {
     struct kcl_store_line *line;
     const struct kcl_store_ask *ask;
     kcl_store_caller by;
+    bool counted;
     kcl_store_sink sink;
     struct kcl_store_reply *reply;
     kcl_error err;
@@ -167,7 +168,10 @@ static void begin(struct call *call, struct kcl_store_line *line, const struct k
     call->reply = reply;
     call->by.worker = line->options.self.id;
     call->by.generation = ask->generation;
-    call->by.op = ++line->op;
+    /* The store does not count `state`: a number that it never saw must not be claimed to be answered. */
+    call->counted = ask->kind != KCL_STORE_STATE;
+    line->op += call->counted ? 1 : 0;
+    call->by.op = line->op;
     call->by.last_answered = line->last_answered;
     call->by.version = ask->version;
     call->sink.on_reset = kcl_changes_on_reset;
@@ -426,6 +430,13 @@ static kcl_rc dispatch(struct call *c)
     return KCL_EBUG;
 }
 
+/* What happened, for the log; a store need not say it. NULL when out of memory. */
+static struct kcl_text *words(kcl_rc rc, const kcl_error *err)
+{
+    const char *text = err->message[0] != '\0' ? err->message : kcl_rc_text(rc);
+    return kcl_text_new(text, strlen(text));
+}
+
 /* What every reply of the group shares: the result of the call, and its text. */
 static void finish(struct call *c, kcl_rc rc)
 {
@@ -434,14 +445,27 @@ static void finish(struct call *c, kcl_rc rc)
         rc = reply->changes.rc;
     }
     kcl_store_status status = reply->answer.status;
-    if (rc == KCL_OK && status != KCL_STORE_REJOIN && status != KCL_STORE_STALE) {
+    if (rc == KCL_OK && c->counted && status != KCL_STORE_REJOIN && status != KCL_STORE_STALE) {
         c->line->last_answered = c->by.op;
     }
     if (rc != KCL_OK) {
         kcl_changes_fini(&reply->changes);
-        reply->what = kcl_text_new(c->err.message, strlen(c->err.message));
+        reply->what = words(rc, &c->err);
     }
     reply->rc = rc;
+}
+
+/* Room for every result before anything is sent: an answer that came is never taken in by halves. */
+static kcl_rc make_all_results(const struct kcl_store_group *group, struct kcl_store_reply *replies)
+{
+    kcl_rc rc = KCL_OK;
+    for (size_t i = 0; i < group->count && rc == KCL_OK; i++) {
+        rc = make_results(&replies[i], 1);
+    }
+    for (size_t i = 0; i < group->count && rc != KCL_OK; i++) {
+        replies[i].rc = rc;
+    }
+    return rc;
 }
 
 static void perform_commits(struct kcl_store_line *line, const struct kcl_store_group *group,
@@ -449,6 +473,9 @@ static void perform_commits(struct kcl_store_line *line, const struct kcl_store_
 {
     kcl_store_commit commits[KCL_STORE_BATCH];
     kcl_store_result results[KCL_STORE_BATCH];
+    if (make_all_results(group, replies) != KCL_OK) {
+        return;
+    }
     memset(results, 0, sizeof(results));
     struct call c;
     begin(&c, line, &group->first->ask, &replies[0]);
@@ -476,11 +503,7 @@ static void perform_commits(struct kcl_store_line *line, const struct kcl_store_
     for (size_t i = 0; i < count; i++) {
         replies[i].rc = rc;
         replies[i].answer = replies[0].answer;
-        if (rc == KCL_OK && make_results(&replies[i], 1) != KCL_OK) {
-            replies[i].rc = KCL_ENOMEM;
-        } else if (rc == KCL_OK) {
-            replies[i].results[0] = results[i];
-        }
+        replies[i].results[0] = results[i];
     }
 }
 
@@ -511,7 +534,7 @@ void kcl_store_line_perform(struct kcl_store_line *line, const struct kcl_store_
     if (rc != KCL_OK) {
         for (i = 0; i < group->count; i++) {
             replies[i].rc = rc;
-            replies[i].what = kcl_text_new(err.message, strlen(err.message));
+            replies[i].what = words(rc, &err);
         }
         return;
     }

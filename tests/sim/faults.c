@@ -1,98 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "leases/key.h"
 #include "tests/sim/world.h"
 
-enum fault {
-    FAULT_SPLIT = 1,
-    FAULT_MERGE,
-    FAULT_CRASH,
-    FAULT_FREEZE,
-    FAULT_CUT,
-    FAULT_JOIN,
-    FAULT_LEAVE,
-    FAULT_WIPE,
-    FAULT_SNAPSHOT,
-    FAULT_RESTORE,
-    FAULT_CLOCK_FORWARD,
-    FAULT_CLOCK_BACK
+const char *const sim_fault_names[SIM_FAULTS_N] = {
+    [SIM_SPLIT] = "split",
+    [SIM_MERGE] = "merge",
+    [SIM_TRIM] = "trim",
+    [SIM_CRASH] = "crash",
+    [SIM_FREEZE] = "freeze",
+    [SIM_CUT] = "cut",
+    [SIM_JOIN] = "join",
+    [SIM_LEAVE] = "leave",
+    [SIM_PAUSE] = "pause",
+    [SIM_SEEK] = "seek",
+    [SIM_WIPE] = "wipe",
+    [SIM_SNAPSHOT] = "snapshot",
+    [SIM_RESTORE] = "restore",
+    [SIM_RESTART] = "restart",
+    [SIM_STORE_FREEZE] = "store-freeze",
+    [SIM_CLOCK_FORWARD] = "clock-forward",
+    [SIM_CLOCK_BACK] = "clock-back",
 };
 
-static const char *const names[] = {
-    [FAULT_SPLIT] = "split",       [FAULT_MERGE] = "merge",     [FAULT_CRASH] = "crash",
-    [FAULT_FREEZE] = "freeze",     [FAULT_CUT] = "cut",         [FAULT_JOIN] = "join",
-    [FAULT_LEAVE] = "leave",       [FAULT_WIPE] = "wipe",       [FAULT_SNAPSHOT] = "snapshot",
-    [FAULT_RESTORE] = "restore",   [FAULT_CLOCK_FORWARD] = "clock forward",
-    [FAULT_CLOCK_BACK] = "clock back",
-};
-
-/* Mostly calm worlds with a few kinds of trouble each: trouble everywhere would hide what needs calm in one place. */
-static uint32_t sometimes(struct kcl_rng *rng, uint32_t one_in, uint32_t most)
-{
-    return kcl_rng_below(rng, one_in) == 0 ? (uint32_t)(1 + kcl_rng_below(rng, most)) : 0;
-}
-
-void sim_draw(struct sim_options *o, uint64_t seed)
-{
-    struct kcl_rng rng;
-    kcl_rng_init(&rng, seed ^ UINT64_C(0x9e3779b97f4a7c15));
-    memset(o, 0, sizeof(*o));
-    o->seed = seed;
-    static const uint64_t durations[] = {1000, 3000, 10000};
-    o->lease_duration_ms = durations[kcl_rng_below(&rng, 3)];
-    o->run_ms = 6 * o->lease_duration_ms + kcl_rng_below(&rng, 20000);
-    o->settle_ms = 8 * o->lease_duration_ms + 90000;
-    o->workers = 1 + kcl_rng_below(&rng, 4);
-    o->shards = 1 + kcl_rng_below(&rng, 5);
-    o->position = KCL_AT_TRIM_HORIZON;
-    o->put_every_ms = (uint32_t)(5 + kcl_rng_below(&rng, 100));
-    o->callback_ms = (uint32_t)(1 + kcl_rng_below(&rng, kcl_rng_below(&rng, 4) == 0 ? 2000 : 50));
-    o->lost_request = sometimes(&rng, 3, 100);
-    o->lost_answer = sometimes(&rng, 3, 100);
-    o->delayed_request = sometimes(&rng, 3, 60);
-    o->lost_notify = sometimes(&rng, 2, 1000);
-    o->stream_error = sometimes(&rng, 3, 200);
-    o->callback_fails = sometimes(&rng, 3, 300);
-    o->reshards = sometimes(&rng, 2, 8);
-    o->crashes = sometimes(&rng, 2, 3);
-    o->freezes = sometimes(&rng, 2, 3);
-    o->cuts = sometimes(&rng, 3, 3);
-    o->joins = sometimes(&rng, 2, 4);
-    o->leaves = sometimes(&rng, 2, 2);
-    o->wipes = sometimes(&rng, 4, 2);
-    o->rollbacks = sometimes(&rng, 4, 2);
-    o->clock_jumps = sometimes(&rng, 4, 2);
-    o->no_children = kcl_rng_below(&rng, 10) == 0;
-}
-
-static void plan(struct sim_world *w, uint32_t count, uint32_t fault)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t at = 1 + kcl_rng_below(&w->rng, w->options.run_ms);
-        sim_push(w, at, SIM_FAULT, 0)->fault = fault;
-    }
-}
-
+/* Each has its own numbers, so that a world without some of them keeps the others where they were. */
 void sim_plan_faults(struct sim_world *w)
 {
     const struct sim_options *o = &w->options;
-    for (uint32_t i = 0; i < o->reshards; i++) {
-        plan(w, 1, kcl_rng_below(&w->rng, 2) == 0 ? FAULT_SPLIT : FAULT_MERGE);
-    }
-    plan(w, o->crashes, FAULT_CRASH);
-    plan(w, o->freezes, FAULT_FREEZE);
-    plan(w, o->cuts, FAULT_CUT);
-    plan(w, o->joins, FAULT_JOIN);
-    plan(w, o->leaves, FAULT_LEAVE);
-    plan(w, o->wipes, FAULT_WIPE);
-    for (uint32_t i = 0; i < o->rollbacks; i++) {
-        plan(w, 1, FAULT_SNAPSHOT);
-        plan(w, 1, FAULT_RESTORE);
-    }
-    for (uint32_t i = 0; i < o->clock_jumps; i++) {
-        plan(w, 1, kcl_rng_below(&w->rng, 2) == 0 ? FAULT_CLOCK_FORWARD : FAULT_CLOCK_BACK);
+    uint64_t from = o->faults_to_ms == 0 ? 1 : o->faults_from_ms;
+    uint64_t to = o->faults_to_ms == 0 ? o->run_ms : o->faults_to_ms;
+    for (uint32_t fault = 0; fault < SIM_FAULTS_N; fault++) {
+        for (uint32_t i = 0; i < o->faults[fault]; i++) {
+            struct kcl_rng rng;
+            kcl_rng_init(&rng, o->seed * 1000 + fault * 50 + i);
+            sim_push(w, from + kcl_rng_below(&rng, to - from + 1), SIM_FAULT, 0)->number = fault;
+        }
     }
 }
 
@@ -102,7 +48,7 @@ static struct sim_worker *random_worker(struct sim_world *w)
     for (size_t i = 0; i < w->workers_count; i++) {
         alive += w->workers[i]->alive && !w->workers[i]->leaving ? 1 : 0;
     }
-    uint64_t pick = kcl_rng_below(&w->rng, alive);
+    uint64_t pick = kcl_rng_below(&w->rng, alive == 0 ? 1 : alive);
     for (size_t i = 0; i < w->workers_count; i++) {
         if (w->workers[i]->alive && !w->workers[i]->leaving && pick-- == 0) {
             return w->workers[i];
@@ -111,29 +57,95 @@ static struct sim_worker *random_worker(struct sim_world *w)
     return NULL;
 }
 
-static void fault_worker(struct sim_world *w, uint32_t fault)
+static void leave(struct sim_world *w, struct sim_worker *worker)
+{
+    worker->leaving = true;
+    if (sim_chance(w, 300)) {
+        sim_push(w, w->now_ms + kcl_rng_below(&w->rng, 3000), SIM_AGAIN, worker->index);
+    }
+    kcl_router_shutdown(worker->router, w->now_ms);
+    sim_schedule(worker);
+}
+
+static void pause(struct sim_world *w, struct sim_worker *worker)
+{
+    uint32_t shard = (uint32_t)kcl_rng_below(&w->rng, w->stream.shards_count);
+    if (kcl_router_pause(worker->router, w->now_ms, w->stream.shards[shard].id, true) != KCL_OK) {
+        abort();
+    }
+    sim_schedule(worker);
+    sim_push(w, w->now_ms + kcl_rng_below(&w->rng, 20000), SIM_RESUME, worker->index)->number = shard;
+}
+
+static void fault_worker(struct sim_world *w, enum sim_fault fault)
 {
     struct sim_worker *worker = random_worker(w);
+    uint64_t until = w->now_ms + kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);
     if (worker == NULL) {
         return;
     }
-    uint64_t until = w->now_ms + kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);
-    sim_say(w, "FAULT %s w%zu until %" PRIu64, names[fault], worker->index, until);
+    sim_say(w, "FAULT %s w%zu until %" PRIu64, sim_fault_names[fault], worker->index, until);
     switch (fault) {
-    case FAULT_CRASH:
-        sim_end_worker(worker);
+    case SIM_CRASH:
+        worker->alive = false;
         return;
-    case FAULT_FREEZE:
+    case SIM_FREEZE:
         worker->frozen_until_ms = until;
+        sim_impede(worker, until);
         return;
-    case FAULT_CUT:
+    case SIM_CUT:
         worker->cut_until_ms = until;
+        sim_impede(worker, until);
+        return;
+    case SIM_PAUSE:
+        pause(w, worker);
         return;
     default:
-        worker->leaving = true;
-        kcl_router_shutdown(worker->router, w->now_ms);
-        sim_schedule(worker);
+        leave(w, worker);
         return;
+    }
+}
+
+static void trim(struct sim_world *w)
+{
+    for (size_t i = 0; i < w->stream.shards_count; i++) {
+        struct sim_shard *shard = &w->stream.shards[i];
+        bool first = shard->parents[0] < 0 || w->stream.shards[shard->parents[0]].trimmed;
+        bool second = shard->parents[1] < 0 || w->stream.shards[shard->parents[1]].trimmed;
+        /* A stream keeps records longer than anybody needs to read them. */
+        if (shard->closed && !shard->trimmed && first && second &&
+            w->books[i].accepted_upto == shard->records_count) {
+            sim_say(w, "      %s leaves the stream", shard->id);
+            shard->trimmed = true;
+            return;
+        }
+    }
+}
+
+static void seek(struct sim_world *w)
+{
+    size_t index = kcl_rng_below(&w->rng, w->stream.shards_count);
+    const struct sim_shard *shard = &w->stream.shards[index];
+    if (shard->records_count == 0 || !sim_store_has_app(w)) {
+        return;
+    }
+    size_t at = kcl_rng_below(&w->rng, shard->records_count);
+    kcl_position position;
+    memset(&position, 0, sizeof(position));
+    position.kind = KCL_AFTER_SEQUENCE;
+    sim_stream_sequence(shard->records[at].number, position.sequence);
+    char key[KCL_LEASE_KEY_SIZE];
+    char id[32];
+    (void)snprintf(id, sizeof(id), "seek-%" PRIu64, ++w->seeks);
+    kcl_store_answer answer;
+    kcl_error err;
+    if (!kcl_lease_key_make(key, "sim", SIM_CREATED_S, shard->id) ||
+        w->table.ops->seek(w->operator_handle, key, &position, id, &answer, &err) != KCL_OK) {
+        abort();
+    }
+    sim_say(w, "      seek %s to record %zu: %s", shard->id, at + 1, kcl_store_status_name(answer.status));
+    if (answer.status == KCL_STORE_OK) {
+        sim_ledger_seek(w, (int)index, at + 1);
     }
 }
 
@@ -144,45 +156,118 @@ static void restore(struct sim_world *w)
     }
     /* A restored dump runs in a new server; a fail-over that lost the last writes does, too. */
     kcl_memory_store_set_identity(w->store, ++w->identity);
+    sim_ledger_loss(w);
 }
 
-void sim_fault(struct sim_world *w, uint32_t fault)
+static void fault_store(struct sim_world *w, enum sim_fault fault)
 {
-    uint64_t jump = kcl_rng_below(&w->rng, 3 * w->options.lease_duration_ms);
-    if (fault != FAULT_CRASH && fault != FAULT_FREEZE && fault != FAULT_CUT && fault != FAULT_LEAVE) {
-        sim_say(w, "FAULT %s, jump %" PRIu64, names[fault], jump);
-    }
     switch (fault) {
-    case FAULT_SPLIT:
-        (void)sim_stream_split(&w->stream);
-        return;
-    case FAULT_MERGE:
-        (void)sim_stream_merge(&w->stream);
-        return;
-    case FAULT_JOIN:
-        (void)sim_start_worker(w);
-        return;
-    case FAULT_WIPE:
+    case SIM_WIPE:
         kcl_memory_store_wipe(w->store);
+        sim_ledger_loss(w);
         return;
-    case FAULT_SNAPSHOT:
+    case SIM_SNAPSHOT:
         kcl_memory_snapshot_free(w->snapshot);
         w->snapshot = NULL;
-        if (kcl_memory_store_snapshot(w->store, &w->snapshot) != KCL_OK) {
+        if (sim_store_has_app(w) && kcl_memory_store_snapshot(w->store, &w->snapshot) != KCL_OK) {
             abort();
         }
         return;
-    case FAULT_RESTORE:
+    case SIM_RESTORE:
         restore(w);
         return;
-    case FAULT_CLOCK_FORWARD:
-        w->server_offset_ms += (int64_t)jump;
-        return;
-    case FAULT_CLOCK_BACK:
-        w->server_offset_ms -= (int64_t)jump;
+    case SIM_RESTART:
+        kcl_memory_store_set_identity(w->store, ++w->identity);
+        w->losses++;
         return;
     default:
-        fault_worker(w, fault);
+        w->store_frozen_until_ms = w->now_ms + kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);
         return;
     }
+}
+
+/*
+ * A jump forward of less than the gap limit cannot be told from silence; the
+ * margin of the worker's life is for one of them. Clocks that do so again within
+ * one lease duration are out of bounds (W1).
+ */
+static void jump(struct sim_world *w, enum sim_fault fault)
+{
+    int64_t by = (int64_t)kcl_rng_below(&w->rng, 3 * w->options.lease_duration_ms);
+    if (fault == SIM_CLOCK_FORWARD && w->jumped_ms != 0 &&
+        w->now_ms < w->jumped_ms + w->options.lease_duration_ms) {
+        return;
+    }
+    w->jumped_ms = w->now_ms;
+    sim_say(w, "      by %" PRId64 " ms", by);
+    w->server_offset_ms += fault == SIM_CLOCK_FORWARD ? by : -by;
+}
+
+void sim_fault(struct sim_world *w, enum sim_fault fault)
+{
+    switch (fault) {
+    case SIM_CRASH:
+    case SIM_FREEZE:
+    case SIM_CUT:
+    case SIM_LEAVE:
+    case SIM_PAUSE:
+        fault_worker(w, fault);
+        return;
+    default:
+        break;
+    }
+    sim_say(w, "FAULT %s", sim_fault_names[fault]);
+    switch (fault) {
+    case SIM_SPLIT:
+        (void)sim_stream_split(&w->stream, w->now_ms);
+        return;
+    case SIM_MERGE:
+        (void)sim_stream_merge(&w->stream, w->now_ms);
+        return;
+    case SIM_TRIM:
+        trim(w);
+        return;
+    case SIM_JOIN:
+        (void)sim_start_worker(w);
+        return;
+    case SIM_SEEK:
+        seek(w);
+        return;
+    case SIM_CLOCK_FORWARD:
+    case SIM_CLOCK_BACK:
+        jump(w, fault);
+        return;
+    default:
+        fault_store(w, fault);
+        return;
+    }
+}
+
+void sim_make_app(struct sim_world *w)
+{
+    kcl_store_answer answer;
+    kcl_error err;
+    const kcl_store_stream stream = {"sim", SIM_CREATED_S};
+    if (w->table.ops->init(w->operator_handle, &stream, &answer, &err) != KCL_OK) {
+        abort();
+    }
+    sim_ledger_born(w);
+}
+
+void sim_calm(struct sim_world *w)
+{
+    bool anybody = false;
+    w->calm = true;
+    w->stream.answer_most = 400; /* what has piled up must be read before the end */
+    w->stream.list_lag_ms = 0;
+    w->store_frozen_until_ms = 0;
+    for (size_t i = 0; i < w->workers_count; i++) {
+        w->workers[i]->cut_until_ms = 0;
+        anybody = anybody || w->workers[i]->alive;
+    }
+    if (w->options.require_existing && !anybody && !sim_store_has_app(w)) {
+        /* Nobody is left who remembers. From LATEST this is a new birth: what was not read is skipped. */
+        sim_make_app(w);
+    }
+    (void)sim_start_worker(w);
 }

@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What must hold at every moment. The letters are those of the lease protocol:
+ *
+ *   S1  no commit of a replaced owner is accepted
+ *   S2  nothing is committed that was not accepted; a checkpoint does not fall, nor
+ *       is anything read again that a worker had been told is stored (after a loss:
+ *       a worker that rejoined while the hold was running)
+ *   S3  no record of a shard before all of its parents were read, and no record of a
+ *       parent while a descendant is being read
+ *   S4  no record is skipped
+ *   S5  no callback begins with an older token than one that has begun before
+ *   S6  the store gives leases to living members only, and generations do not run away
+ */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "leases/key.h"
-#include "leases/table.h"
 #include "tests/sim/world.h"
 
 void sim_violation(struct sim_world *w, const char *format, ...)
@@ -49,16 +61,141 @@ static size_t find_record(const struct sim_shard *shard, const char *sequence)
     return low < shard->records_count && shard->records[low].number == number ? low : SIZE_MAX;
 }
 
-/* S3, S4, S5 and order: looked at when a callback begins. */
-void sim_ledger_start(struct sim_world *w, const struct sim_slot *slot, const struct kcl_block *block)
+size_t sim_ledger_after(const struct sim_world *w, int shard, const char *sequence)
+{
+    size_t index = find_record(&w->stream.shards[shard], sequence);
+    return index == SIZE_MAX ? SIZE_MAX : index + 1;
+}
+
+static void advance(struct sim_world *w, size_t index)
+{
+    const struct sim_shard *shard = &w->stream.shards[index];
+    size_t *upto = &w->books[index].accepted_upto;
+    while (*upto < shard->records_count && shard->records[*upto].accepted) {
+        (*upto)++;
+    }
+}
+
+void sim_ledger_put(struct sim_world *w, size_t index)
+{
+    struct sim_record *record = &w->stream.shards[index].records[w->stream.shards[index].records_count - 1];
+    if (w->options.position == KCL_AT_LATEST) {
+        record->accepted = !w->born;
+    } else if (w->options.position == KCL_AT_TIMESTAMP) {
+        record->accepted = w->now_ms < w->options.position_ms;
+    }
+    advance(w, index);
+}
+
+void sim_ledger_born(struct sim_world *w)
+{
+    w->born = true;
+    if (w->options.position != KCL_AT_LATEST) {
+        return;
+    }
+    for (size_t i = 0; i < w->stream.shards_count; i++) {
+        for (size_t k = 0; k < w->stream.shards[i].records_count; k++) {
+            w->stream.shards[i].records[k].accepted = true;
+        }
+        advance(w, i);
+    }
+}
+
+/*
+ * What the protocol does not promise (its section "binding decisions"): an empty
+ * store that a fresh worker joins opens a hold of about one heartbeat only. A live
+ * worker that is kept from the store just then is not back in time and may go on
+ * beside the new owner until its own life ends. Its commits are refused. Whoever
+ * was not kept from the store is no exception; nor is anybody where
+ * require_existing is set.
+ */
+static bool overtaken(const struct sim_world *w, const struct sim_worker *worker, const struct sim_slot *slot)
+{
+    return w->reborn_ms != 0 && slot->started_ms < w->reborn_ms + w->options.lease_duration_ms / 4 &&
+           worker->impeded_ms + w->options.lease_duration_ms / 8 >= w->reborn_ms &&
+           w->now_ms < w->reborn_ms + w->options.lease_duration_ms;
+}
+
+void sim_ledger_token(struct sim_world *w, const struct sim_worker *worker, const struct sim_slot *slot)
+{
+    struct sim_book *book = &w->books[slot->shard];
+    if (overtaken(w, worker, slot)) {
+        return;
+    }
+    if (slot->token < book->last_start_token) {
+        sim_violation(w, "S5: %s is read with token %" PRIu64 " after %" PRIu64, w->stream.shards[slot->shard].id,
+                      slot->token, book->last_start_token);
+    }
+    book->last_start_token = slot->token;
+}
+
+static bool runs_somewhere(struct sim_world *w, int shard)
+{
+    for (size_t i = 0; i < w->workers_count; i++) {
+        struct sim_worker *worker = w->workers[i];
+        for (size_t k = 0; worker->alive && w->now_ms < worker->life_ms && k < SIM_SLOTS_MAX; k++) {
+            const struct sim_slot *slot = &worker->slots[k];
+            if (slot->used && slot->shard == shard && slot->delivered && !slot->ended && !slot->abandoned &&
+                !overtaken(w, worker, slot)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void check_descendants(struct sim_world *w, const struct sim_shard *parent, const struct sim_shard *shard)
+{
+    for (size_t i = 0; i < 2; i++) {
+        int child = shard->children[i];
+        if (child < 0) {
+            continue;
+        }
+        if (w->books[child].last_start_token != 0 && runs_somewhere(w, child)) {
+            sim_violation(w, "S3: %s is read again while its descendant %s is being read", parent->id,
+                          w->stream.shards[child].id);
+        }
+        check_descendants(w, parent, &w->stream.shards[child]);
+    }
+}
+
+static void check_lineage(struct sim_world *w, const struct sim_worker *worker, const struct sim_slot *slot)
+{
+    const struct sim_shard *shard = &w->stream.shards[slot->shard];
+    for (size_t i = 0; i < 2; i++) {
+        int parent = shard->parents[i];
+        if (parent >= 0 && w->books[parent].accepted_upto < w->stream.shards[parent].records_count) {
+            sim_violation(w, "S3: %s is read before the last record of its parent %s", shard->id,
+                          w->stream.shards[parent].id);
+        }
+    }
+    if (shard->closed && !overtaken(w, worker, slot)) {
+        check_descendants(w, shard, shard);
+    }
+}
+
+static void check_first(struct sim_world *w, const struct sim_slot *slot, size_t index)
+{
+    struct sim_book *book = &w->books[slot->shard];
+    if (book->turns && index == book->sought_index) {
+        book->turns = false;
+        book->acked_upto = 0;
+        book->stored_number = 0;
+    }
+    if (index < book->acked_upto && book->acked_era == w->era && book->acked_ms < slot->started_ms) {
+        sim_violation(w, "S2: %s is read again from record %zu, but before %zu all was acknowledged",
+                      w->stream.shards[slot->shard].id, index, book->acked_upto);
+    }
+}
+
+void sim_ledger_start(struct sim_world *w, const struct sim_worker *worker, struct sim_slot *slot,
+                      const struct kcl_block *block)
 {
     struct sim_shard *shard = &w->stream.shards[slot->shard];
-    if (slot->token < w->last_start_token[slot->shard]) {
-        sim_violation(w, "S5: %s is read with token %" PRIu64 " after %" PRIu64, shard->id, slot->token,
-                      w->last_start_token[slot->shard]);
-    }
-    w->last_start_token[slot->shard] = slot->token;
-    sim_say(w, "    callback %s %zu records, token %" PRIu64, shard->id, block->batch.records_count, slot->token);
+    struct sim_book *book = &w->books[slot->shard];
+    sim_say(w, "w%-2zu callback %s, %zu records, token %" PRIu64, worker->index, shard->id,
+            block->batch.records_count, slot->token);
+    sim_ledger_token(w, worker, slot);
     size_t expected = SIZE_MAX;
     for (size_t i = 0; i < block->batch.records_count; i++) {
         size_t index = find_record(shard, block->batch.records[i].sequence);
@@ -66,116 +203,193 @@ void sim_ledger_start(struct sim_world *w, const struct sim_slot *slot, const st
             sim_violation(w, "a record that was never put: %s %s", shard->id, block->batch.records[i].sequence);
             return;
         }
-        if (expected == SIZE_MAX ? index > w->accepted_upto[slot->shard] : index != expected) {
-            sim_violation(w, "S4: %s record %zu delivered before %zu was accepted", shard->id, index,
-                          expected == SIZE_MAX ? w->accepted_upto[slot->shard] : expected);
+        if (i == 0 && !slot->delivered) {
+            check_first(w, slot, index);
         }
+        if (expected == SIZE_MAX ? index > book->accepted_upto : index != expected) {
+            sim_violation(w, "S4: %s record %zu delivered before %zu was accepted", shard->id, index,
+                          expected == SIZE_MAX ? book->accepted_upto : expected);
+        }
+        book->sought = book->sought && index != book->sought_index;
         expected = index + 1;
         w->deliveries++;
         w->redelivered += shard->records[index].deliveries++ > 0 ? 1 : 0;
     }
-    for (size_t i = 0; i < 2 && block->batch.records_count > 0; i++) {
-        int parent = shard->parents[i];
-        if (parent >= 0 && w->accepted_upto[parent] < w->stream.shards[parent].records_count) {
-            sim_violation(w, "S3: %s is read before the last record of its parent %s", shard->id,
-                          w->stream.shards[parent].id);
-        }
+    if (block->batch.records_count > 0) {
+        slot->delivered = true;
+        check_lineage(w, worker, slot);
     }
 }
 
-void sim_ledger_accept(struct sim_world *w, const struct sim_slot *slot, const struct kcl_block *block)
+void sim_ledger_accept(struct sim_world *w, int index, size_t upto)
 {
-    struct sim_shard *shard = &w->stream.shards[slot->shard];
-    for (size_t i = 0; i < block->batch.records_count; i++) {
-        size_t index = find_record(shard, block->batch.records[i].sequence);
-        if (index != SIZE_MAX) {
-            shard->records[index].accepted = true;
-        }
+    struct sim_shard *shard = &w->stream.shards[index];
+    for (size_t i = upto; i > w->books[index].accepted_upto; i--) {
+        shard->records[i - 1].accepted = true;
     }
-    size_t *upto = &w->accepted_upto[slot->shard];
-    while (*upto < shard->records_count && shard->records[*upto].accepted) {
-        (*upto)++;
-    }
+    advance(w, (size_t)index);
 }
 
-/* S1 and S2: looked at when the store has accepted a commit. */
-void sim_ledger_commit(struct sim_world *w, const struct kcl_store_ask *ask, const struct kcl_store_reply *reply)
+static int shard_of(struct sim_world *w, const char *key)
 {
-    if (ask->kind != KCL_STORE_CHECKPOINT || reply->rc != KCL_OK || reply->results_count == 0 ||
-        reply->answer.status != KCL_STORE_OK || reply->results[0].status != KCL_STORE_OK) {
-        return;
-    }
-    struct kcl_lease_key key;
-    int index = kcl_lease_key_parse(ask->key, &key) ? sim_stream_find(&w->stream, key.shard) : -1;
+    struct kcl_lease_key parsed;
+    int index = kcl_lease_key_parse(key, &parsed) ? sim_stream_find(&w->stream, parsed.shard) : -1;
     if (index < 0) {
-        sim_violation(w, "a commit for an unknown lease: %s", ask->key);
+        sim_violation(w, "an unknown lease: %s", key);
+    }
+    return index;
+}
+
+static void check_commit(struct sim_world *w, const struct kcl_store_ask *ask, const struct kcl_store_result *result)
+{
+    int index = shard_of(w, ask->key);
+    if (index < 0) {
         return;
     }
-    if (ask->token < w->last_start_token[index]) {
-        sim_violation(w, "S1: %s committed with token %" PRIu64 " after %" PRIu64 " had begun", key.shard,
-                      ask->token, w->last_start_token[index]);
+    struct sim_book *book = &w->books[index];
+    if (ask->token < book->last_start_token) {
+        sim_violation(w, "S1: %s committed with token %" PRIu64 " after %" PRIu64 " had begun",
+                      w->stream.shards[index].id, ask->token, book->last_start_token);
     }
-    if (ask->position.kind == KCL_AFTER_SEQUENCE) {
-        size_t record = find_record(&w->stream.shards[index], ask->position.sequence);
-        if (record == SIZE_MAX || record >= w->accepted_upto[index]) {
-            sim_violation(w, "S2: %s committed past what was accepted", key.shard);
-        }
+    if (ask->position.kind != KCL_AFTER_SEQUENCE || ask->prepare || result->stored.kind != KCL_AFTER_SEQUENCE) {
+        return;
     }
+    size_t after = sim_ledger_after(w, index, ask->position.sequence);
+    if (after == SIZE_MAX || after > book->accepted_upto) {
+        sim_violation(w, "S2: %s committed past what was accepted", w->stream.shards[index].id);
+    }
+    uint64_t stored = sim_stream_number(result->stored.sequence);
+    if (book->stored_era == w->era && stored < book->stored_number) {
+        sim_violation(w, "S2: the checkpoint of %s fell", w->stream.shards[index].id);
+    }
+    book->stored_era = w->era;
+    book->stored_number = stored;
 }
 
-struct running {
-    struct sim_world *w;
-    size_t count;
-    int owners[SIM_SHARDS_MAX];
-};
-
-static void count_running(void *user, const char *shard, uint64_t token, const char *state)
+/* A given lease needs a member; and a lease that moves must come to rest some time. */
+static void check_moves(struct sim_world *w, const struct kcl_store_ask *ask, const struct kcl_store_reply *reply)
 {
-    struct running *running = user;
-    int index = sim_stream_find(&running->w->stream, shard);
-    (void)token;
-    if (index >= 0 && strcmp(state, "running") == 0) {
-        running->owners[index]++;
-        running->count++;
-    }
-}
-
-/* After the faults: everything was read, every open shard runs once, and evenly. */
-void sim_ledger_final(struct sim_world *w)
-{
-    struct running running = {.w = w};
-    size_t least = SIZE_MAX;
-    size_t most = 0;
-    size_t alive = 0;
-    for (size_t i = 0; i < w->workers_count; i++) {
-        struct sim_worker *worker = w->workers[i];
-        if (!worker->alive) {
+    for (size_t i = 0; i < reply->results_count; i++) {
+        const struct kcl_store_result *result = &reply->results[i];
+        if (result->status != KCL_STORE_OK) {
             continue;
         }
-        size_t before = running.count;
-        kcl_router_each_shard(worker->router, count_running, &running);
-        size_t own = running.count - before;
-        least = own < least ? own : least;
-        most = own > most ? own : most;
-        alive++;
+        if (ask->kind != KCL_STORE_CLEANUP) {
+            w->last_move_ms = w->now_ms;
+            w->moves_calm += w->calm ? 1 : 0;
+        }
+        for (size_t k = 0; ask->kind == KCL_STORE_CLAIM && k < w->workers_count; k++) {
+            if (w->workers[k]->left && strcmp(w->workers[k]->id, result->owner) == 0) {
+                sim_violation(w, "S6: a lease is given to %s, which has left", result->owner);
+            }
+        }
+    }
+}
+
+/*
+ * A generation is opened by whoever notices a loss; one that is repaired by a
+ * fresh join first is opened once more by the first who knows of an older one.
+ */
+static void check_generation(struct sim_world *w, const kcl_store_answer *answer)
+{
+    if (answer->generation.counter == 0 || (answer->generation.counter == w->generation.counter &&
+                                            answer->generation.nonce == w->generation.nonce)) {
+        return;
+    }
+    w->generation = answer->generation;
+    if (++w->generations > 1 + 2 * w->losses) {
+        sim_violation(w, "S6: %" PRIu64 " generations after %" PRIu64 " losses", w->generations, w->losses);
+    }
+}
+
+void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const struct kcl_store_ask *ask,
+                      const struct kcl_store_reply *reply)
+{
+    if (reply->rc != KCL_OK) {
+        return;
+    }
+    check_generation(w, &reply->answer);
+    if (reply->answer.status != KCL_STORE_OK) {
+        return;
+    }
+    switch (ask->kind) {
+    case KCL_STORE_CHECKPOINT:
+        if (reply->results_count > 0 && reply->results[0].status == KCL_STORE_OK) {
+            check_commit(w, ask, &reply->results[0]);
+        }
+        return;
+    case KCL_STORE_CLAIM:
+    case KCL_STORE_HANDOFF:
+    case KCL_STORE_FORCE:
+    case KCL_STORE_CLEANUP:
+        check_moves(w, ask, reply);
+        return;
+    case KCL_STORE_LEAVE:
+        worker->left = true;
+        return;
+    case KCL_STORE_REJOIN_ALL:
+        /* What it had been told before the loss is known again, and nobody has claimed in between. */
+        for (size_t i = 0; reply->answer.hold_ms > 0 && i < w->stream.shards_count; i++) {
+            struct sim_book *book = &w->books[i];
+            if (book->acked_by == worker->index && book->acked_era + 1 == w->era) {
+                book->acked_era = w->era;
+                book->acked_ms = w->now_ms;
+            }
+        }
+        return;
+    default:
+        return;
+    }
+}
+
+void sim_ledger_told(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_ask *ask,
+                     const struct kcl_store_reply *reply, uint64_t era)
+{
+    if (reply->rc != KCL_OK || reply->answer.status != KCL_STORE_OK) {
+        return;
+    }
+    bool commit = ask->kind == KCL_STORE_CHECKPOINT && !ask->prepare;
+    bool ended = ask->kind == KCL_STORE_END;
+    bool entry = reply->results_count > 0 && reply->results[0].status == KCL_STORE_OK;
+    if (!ended && (!(commit || (ask->kind == KCL_STORE_PASS && ask->has_position)) || !entry)) {
+        return;
+    }
+    int index = shard_of(w, ask->key);
+    if (index < 0) {
+        return;
+    }
+    size_t upto = w->stream.shards[index].records_count;
+    if (!ended) {
+        upto = ask->position.kind == KCL_AFTER_SEQUENCE ? sim_ledger_after(w, index, ask->position.sequence) : 0;
+    }
+    struct sim_book *book = &w->books[index];
+    if (upto != SIZE_MAX && (upto >= book->acked_upto || book->acked_era < era)) {
+        book->acked_upto = upto;
+        book->acked_by = worker->index;
+        book->acked_era = era;
+        book->acked_ms = w->now_ms;
+    }
+}
+
+void sim_ledger_seek(struct sim_world *w, int shard, size_t index)
+{
+    struct sim_book *book = &w->books[shard];
+    if (index > book->accepted_upto) {
+        sim_ledger_accept(w, shard, index); /* skipped by wish */
+    }
+    book->sought = index < w->stream.shards[shard].records_count;
+    book->sought_index = index;
+    book->turns = true;
+}
+
+void sim_ledger_loss(struct sim_world *w)
+{
+    w->era++;
+    w->losses++;
+    for (size_t i = 0; i < w->workers_count; i++) {
+        w->workers[i]->left = false; /* who has left may be in an older copy */
     }
     for (size_t i = 0; i < w->stream.shards_count; i++) {
-        const struct sim_shard *shard = &w->stream.shards[i];
-        if (w->accepted_upto[i] < shard->records_count) {
-            sim_violation(w, "L1: %s has %zu records, %zu accepted; it runs on %d workers", shard->id,
-                          shard->records_count, w->accepted_upto[i], running.owners[i]);
-        }
-        if (running.owners[i] != (shard->closed ? 0 : 1)) {
-            sim_violation(w, "L1: %s (%s) runs on %d workers", shard->id, shard->closed ? "closed" : "open",
-                          running.owners[i]);
-        }
-    }
-    if (alive > 0 && most > least + 1) {
-        sim_violation(w, "L1: not settled: %zu and %zu shards", most, least);
-    }
-    for (size_t i = 0; i < w->workers_count; i++) {
-        if (w->workers[i]->trace.broken > 0) {
-            sim_violation(w, "an invariant broke: %s", w->workers[i]->trace.broken_text);
-        }
+        w->books[i].sought = w->books[i].turns = false; /* a wish that nobody had heard of is lost with the store */
     }
 }

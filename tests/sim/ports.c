@@ -6,13 +6,30 @@
 #include "kcl/base/alloc.h"
 #include "tests/sim/world.h"
 
-static void *must(void *memory)
+static void see_nothing(void *user)
 {
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
+    (void)user;
 }
+
+static void see_no_lease(void *user, const kcl_lease *lease)
+{
+    (void)user;
+    (void)lease;
+}
+
+static void see_no_name(void *user, const char *name)
+{
+    (void)user;
+    (void)name;
+}
+
+static void see_no_member(void *user, const kcl_member *member)
+{
+    (void)user;
+    (void)member;
+}
+
+static const kcl_store_sink sim_no_sink = {see_nothing, see_no_lease, see_no_name, see_no_member, see_no_name, NULL};
 
 /* ---- stream: answers after some milliseconds; a slot's answers can be forgotten ---- */
 
@@ -20,7 +37,7 @@ static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
 {
     struct sim_worker *worker = self;
     struct sim_world *w = worker->world;
-    struct kcl_stream_answer *answer = must(calloc(1, sizeof(*answer)));
+    struct kcl_stream_answer *answer = sim_must(calloc(1, sizeof(*answer)));
     answer->slot = ask->slot;
     answer->op = ask->op;
     answer->kind = ask->kind;
@@ -33,7 +50,7 @@ static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
         }
         delay += kcl_rng_below(&w->rng, 300);
     } else {
-        sim_stream_answer(&w->stream, ask, (int64_t)w->now_ms, answer);
+        sim_stream_answer(&w->stream, ask, w->now_ms, sim_service_ms(w), answer);
     }
     sim_push(w, w->now_ms + delay, SIM_STREAM, worker->index)->answer = answer;
     return KCL_OK;
@@ -59,17 +76,29 @@ static uint64_t store_timeout_ms(const struct sim_world *w)
     return w->options.lease_duration_ms / 3;
 }
 
-static void reply_later(struct sim_worker *worker, struct kcl_store_group *group, struct kcl_store_reply *replies,
+bool sim_store_has_app(struct sim_world *w)
+{
+    kcl_store_answer answer;
+    kcl_error err;
+    return w->table.ops->read(w->operator_handle, UINT64_MAX, &sim_no_sink, &answer, &err) == KCL_OK &&
+           answer.status == KCL_STORE_OK;
+}
+
+/* The group goes with its replies. */
+static void reply_later(struct sim_worker *worker, struct sim_event *request, struct kcl_store_reply *replies,
                         uint64_t at_ms)
 {
     struct sim_event *event = sim_push(worker->world, at_ms, SIM_STORE_REPLY, worker->index);
     event->replies = replies;
-    event->replies_count = group->count;
+    event->group = request->group;
+    event->era = worker->world->era;
+    request->group.first = NULL;
 }
 
-static struct kcl_store_reply *no_answer(const struct kcl_store_group *group, uint64_t sent_ms)
+static struct kcl_store_reply *no_answer(struct sim_worker *worker, const struct kcl_store_group *group)
 {
-    struct kcl_store_reply *replies = must(calloc(group->count, sizeof(*replies)));
+    struct sim_world *w = worker->world;
+    struct kcl_store_reply *replies = sim_must(calloc(group->count, sizeof(*replies)));
     size_t i = 0;
     for (const struct kcl_store_node *node = group->first; node != NULL; node = node->next, i++) {
         kcl_changes_init(&replies[i].changes);
@@ -77,32 +106,70 @@ static struct kcl_store_reply *no_answer(const struct kcl_store_group *group, ui
         replies[i].op = node->ask.op;
         replies[i].kind = node->ask.kind;
         replies[i].rc = KCL_ESTORE;
-        replies[i].sent_ms = sent_ms;
+        replies[i].sent_ms = w->now_ms;
     }
+    sim_impede(worker, w->now_ms + store_timeout_ms(w));
     return replies;
 }
 
-static void perform(struct sim_world *w, struct kcl_store_line *line, const struct kcl_store_group *group,
-                    uint64_t sent_ms, struct kcl_store_reply *replies)
+static void tell_story(const struct sim_world *w, const struct kcl_store_line *line, const struct kcl_store_ask *ask,
+                       const struct kcl_store_reply *reply)
 {
-    kcl_store_line_perform(line, group, sent_ms, replies);
-    if (w->options.print && group->first->ask.kind != KCL_STORE_CHECKPOINT &&
-        (group->first->ask.kind != KCL_STORE_HEARTBEAT || replies[0].answer.status != KCL_STORE_OK)) {
-        const kcl_store_answer *a = &replies[0].answer;
-        sim_say(w, "    store %s %s -> %s%s, gen %" PRIu64 " hold %" PRId64 " v%" PRIu64, line->options.self.id,
-                kcl_store_ask_name(group->first->ask.kind), kcl_store_status_name(a->status),
-                replies[0].rc == KCL_OK ? "" : " ERROR", a->generation.counter, a->hold_ms, a->version);
-        for (size_t k = 0; k < replies[0].results_count; k++) {
-            sim_say(w, "        %s -> %s %s %" PRIu64, group->first->ask.key,
-                    kcl_store_status_name(replies[0].results[k].status), replies[0].results[k].owner,
-                    replies[0].results[k].token);
+    const kcl_store_answer *a = &reply->answer;
+    bool dull = ask->kind == KCL_STORE_CHECKPOINT || ask->kind == KCL_STORE_HEARTBEAT;
+    if (!w->options.print || (dull && reply->rc == KCL_OK && a->status == KCL_STORE_OK)) {
+        return;
+    }
+    sim_say(w, "store %s %s %s: %s, generation %" PRIu64 ", hold %" PRId64 ", version %" PRIu64, line->options.self.id,
+            kcl_store_ask_name(ask->kind), ask->key, reply->rc == KCL_OK ? kcl_store_status_name(a->status) : "error",
+            a->generation.counter, a->hold_ms, a->version);
+    bool moves = ask->kind == KCL_STORE_CLAIM || ask->kind == KCL_STORE_FORCE || ask->kind == KCL_STORE_HANDOFF ||
+                 ask->kind == KCL_STORE_CLEANUP;
+    for (size_t k = 0; k < reply->results_count; k++) {
+        const char *key = moves ? ask->plan->steps[ask->from + k].key : ask->key;
+        sim_say(w, "      %s %s %s %" PRIu64, key, kcl_store_status_name(reply->results[k].status),
+                reply->results[k].owner, reply->results[k].token);
+    }
+}
+
+/* Leases at LATEST: what a sync would do without the rule that pins them to the birth. */
+static void mutate(struct sim_world *w, const struct kcl_store_group *group)
+{
+    const struct kcl_store_ask *ask = &group->first->ask;
+    if ((w->options.mutants & SIM_MUTANT_LATEST) == 0 || ask->kind != KCL_STORE_SYNC) {
+        return;
+    }
+    for (size_t i = 0; i < ask->count; i++) {
+        struct kcl_lease_wish *wish = &ask->wishes->wishes[ask->from + i];
+        if (wish->start.kind == KCL_AT_TIMESTAMP) {
+            wish->start.kind = KCL_AT_LATEST;
         }
     }
+}
+
+static void perform(struct sim_worker *worker, struct kcl_store_line *line, const struct kcl_store_group *group,
+                    struct kcl_store_reply *replies)
+{
+    struct sim_world *w = worker->world;
+    bool joins = group->first->ask.kind == KCL_STORE_JOIN;
+    bool empty = joins && !sim_store_has_app(w);
+    mutate(w, group);
+    kcl_store_line_perform(line, group, w->now_ms, replies);
     size_t i = 0;
     for (const struct kcl_store_node *node = group->first; node != NULL; node = node->next, i++) {
-        sim_ledger_commit(w, &node->ask, &replies[i]);
+        tell_story(w, line, &node->ask, &replies[i]);
+        sim_ledger_store(w, worker, &node->ask, &replies[i]);
     }
-    if (replies[0].rc != KCL_OK || replies[0].answer.version == w->store_version) {
+    if (replies[0].rc != KCL_OK) {
+        return;
+    }
+    if (empty && replies[0].answer.status == KCL_STORE_OK) {
+        if (w->born) {
+            w->reborn_ms = w->now_ms;
+        }
+        sim_ledger_born(w);
+    }
+    if (replies[0].answer.version == w->store_version) {
         return;
     }
     w->store_version = replies[0].answer.version;
@@ -124,71 +191,87 @@ void sim_store_next(struct sim_worker *worker)
         return;
     }
     worker->line_busy = true;
-    struct sim_event *event =
-        sim_push(w, w->now_ms + 1 + kcl_rng_below(&w->rng, 3), SIM_STORE_RUN, worker->index);
-    event->group = group;
+    sim_push(w, w->now_ms + 1 + kcl_rng_below(&w->rng, 3), SIM_STORE_RUN, worker->index)->group = group;
 }
 
-static void run_late(struct sim_worker *worker, struct sim_event *event)
+/* The request is on its way for a while; its sender hears nothing and gives up. */
+static void run_late(struct sim_worker *worker, struct sim_event *request, uint64_t at_ms)
 {
     struct sim_world *w = worker->world;
-    struct kcl_store_line *late = must(calloc(1, sizeof(*late)));
+    struct kcl_store_line *late = sim_must(calloc(1, sizeof(*late)));
     *late = worker->line;
     late->handle = NULL;
     late->urgent = late->ordered = late->commits = NULL;
     worker->line.op++;
-    uint64_t delay = kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);
-    struct sim_event *arrival = sim_push(w, w->now_ms + delay, SIM_STORE_LATE, worker->index);
+    struct sim_event *arrival = sim_push(w, at_ms, SIM_STORE_LATE, worker->index);
     arrival->late = late;
-    arrival->group = event->group;
+    for (const struct kcl_store_node *node = request->group.first; node != NULL; node = node->next) {
+        struct kcl_store_node *copy = sim_must(kcl_store_node_new(&node->ask));
+        struct kcl_store_node **end = &arrival->group.first;
+        while (*end != NULL) {
+            end = &(*end)->next;
+        }
+        *end = copy;
+        arrival->group.count++;
+    }
 }
 
 void sim_store_run(struct sim_worker *worker, struct sim_event *event)
 {
     struct sim_world *w = worker->world;
-    uint64_t sent_ms = w->now_ms;
+    const struct sim_options *o = &w->options;
     uint64_t gives_up = w->now_ms + store_timeout_ms(w);
     bool faulty = !w->calm;
-    if (w->now_ms < worker->cut_until_ms || (faulty && sim_chance(w, w->options.lost_request))) {
-        reply_later(worker, &event->group, no_answer(&event->group, sent_ms), gives_up);
-    } else if (faulty && event->group.first->ask.kind != KCL_STORE_REJOIN_ALL &&
-               sim_chance(w, w->options.delayed_request)) {
-        reply_later(worker, &event->group, no_answer(&event->group, sent_ms), gives_up);
-        run_late(worker, event);
-        return; /* the group lives on */
+    /* All pieces of a rejoin are one request here: only a lost one is played. */
+    bool may_be_late = event->group.first->ask.kind != KCL_STORE_REJOIN_ALL;
+    if (w->now_ms < worker->cut_until_ms || (faulty && sim_chance(w, o->lost_request))) {
+        reply_later(worker, event, no_answer(worker, &event->group), gives_up);
+    } else if (w->now_ms < w->store_frozen_until_ms) {
+        /* What was sent to a server that is stopped is carried out when it goes on. */
+        if (may_be_late) {
+            run_late(worker, event, w->store_frozen_until_ms);
+        }
+        reply_later(worker, event, no_answer(worker, &event->group), gives_up);
+    } else if (faulty && may_be_late && sim_chance(w, o->delayed_request)) {
+        run_late(worker, event, w->now_ms + kcl_rng_below(&w->rng, 2 * o->lease_duration_ms));
+        reply_later(worker, event, no_answer(worker, &event->group), gives_up);
     } else {
-        struct kcl_store_reply *replies = must(calloc(event->group.count, sizeof(*replies)));
-        perform(w, &worker->line, &event->group, sent_ms, replies);
-        if (faulty && sim_chance(w, w->options.lost_answer)) {
+        struct kcl_store_reply *replies = sim_must(calloc(event->group.count, sizeof(*replies)));
+        perform(worker, &worker->line, &event->group, replies);
+        uint64_t at = w->now_ms + 1 + kcl_rng_below(&w->rng, 3);
+        if (faulty && sim_chance(w, o->lost_answer)) {
             for (size_t i = 0; i < event->group.count; i++) {
                 kcl_store_reply_fini(&replies[i]);
             }
             free(replies);
-            reply_later(worker, &event->group, no_answer(&event->group, sent_ms), gives_up);
-        } else {
-            reply_later(worker, &event->group, replies, w->now_ms + 1 + kcl_rng_below(&w->rng, 3));
+            replies = no_answer(worker, &event->group);
+            at = gives_up;
         }
+        reply_later(worker, event, replies, at);
     }
-    kcl_store_group_fini(&event->group);
 }
 
 void sim_store_late(struct sim_world *w, struct sim_event *event)
 {
-    struct kcl_store_reply *replies = must(calloc(event->group.count, sizeof(*replies)));
-    perform(w, event->late, &event->group, w->now_ms, replies);
+    struct kcl_store_reply *replies = sim_must(calloc(event->group.count, sizeof(*replies)));
+    perform(w->workers[event->worker], event->late, &event->group, replies);
     for (size_t i = 0; i < event->group.count; i++) {
         kcl_store_reply_fini(&replies[i]);
     }
     free(replies);
-    kcl_store_group_fini(&event->group);
-    kcl_store_line_fini(event->late);
-    free(event->late);
 }
 
 static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
 {
     struct sim_worker *worker = self;
-    kcl_store_line_push(&worker->line, must(kcl_store_node_new(ask)));
+    struct sim_world *w = worker->world;
+    bool gives_up = ask->kind == KCL_STORE_PASS || ask->kind == KCL_STORE_END;
+    if ((w->options.mutants & SIM_MUTANT_GOES_ON) != 0 && gives_up && ask->slot != 0) {
+        for (uint64_t i = 1; i <= 20; i++) {
+            sim_push(w, w->now_ms + i * 20, SIM_RUNNER_MORE, worker->index)->slot = ask->slot;
+        }
+    }
+    kcl_store_line_push(&worker->line, sim_must(kcl_store_node_new(ask)));
     sim_store_next(worker);
     return KCL_OK;
 }
@@ -196,162 +279,4 @@ static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
 struct kcl_store_port sim_store_port(struct sim_worker *worker)
 {
     return (struct kcl_store_port){store_submit, worker};
-}
-
-/* ---- runner: callbacks that take a while, and fail now and then ---- */
-
-static struct sim_slot *find_slot(struct sim_worker *worker, uint64_t slot)
-{
-    for (size_t i = 0; i < SIM_SLOTS_MAX; i++) {
-        if (worker->slots[i].used && worker->slots[i].slot == slot) {
-            return &worker->slots[i];
-        }
-    }
-    return NULL;
-}
-
-static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
-{
-    struct sim_worker *worker = self;
-    struct sim_event *event = sim_push(worker->world, worker->world->now_ms + kcl_rng_below(&worker->world->rng, 2),
-                                       SIM_RUNNER_BEGIN, worker->index);
-    event->runner = *ask;
-    return KCL_OK;
-}
-
-static void finish(struct sim_worker *worker, const struct kcl_runner_ask *ask, bool ok, bool fenced)
-{
-    struct kcl_runner_event done;
-    memset(&done, 0, sizeof(done));
-    done.slot = ask->slot;
-    done.op = ask->op;
-    done.kind = KCL_RUNNER_DONE;
-    done.asked = ask->kind;
-    done.ok = ok;
-    done.fenced = fenced;
-    done.rc = KCL_OK;
-    kcl_router_on_runner(worker->router, worker->world->now_ms, &done);
-    kcl_runner_event_fini(&done);
-}
-
-static void start(struct sim_worker *worker, const struct kcl_runner_ask *ask)
-{
-    for (size_t i = 0; i < SIM_SLOTS_MAX; i++) {
-        struct sim_slot *slot = &worker->slots[i];
-        if (!slot->used) {
-            memset(slot, 0, sizeof(*slot));
-            slot->used = true;
-            slot->slot = ask->slot;
-            slot->token = ask->token;
-            slot->shard = sim_stream_find(&worker->world->stream, ask->shard);
-            return;
-        }
-    }
-    abort();
-}
-
-/* The rules of processor.h, as far as a processor can see them. */
-static void check_call(struct sim_world *w, struct sim_slot *slot, const struct kcl_runner_ask *ask)
-{
-    if (slot->ended && ask->kind != KCL_RUNNER_STOP) {
-        sim_violation(w, "a callback (%s) after the last one", kcl_runner_ask_name(ask->kind));
-    }
-    if (ask->kind == KCL_RUNNER_INITIALIZE) {
-        slot->initialized = true;
-    } else if (ask->kind != KCL_RUNNER_STOP && !slot->initialized) {
-        sim_violation(w, "a callback (%s) before initialize", kcl_runner_ask_name(ask->kind));
-    }
-    if (ask->kind == KCL_RUNNER_STOP && slot->initialized && !slot->ended) {
-        sim_violation(w, "destroyed without an ending");
-    }
-    slot->ended = slot->ended || ask->kind == KCL_RUNNER_LEASE_LOST;
-}
-
-void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
-{
-    struct sim_world *w = worker->world;
-    struct kcl_runner_ask *ask = &event->runner;
-    kcl_text_release(ask->pending_state);
-    ask->pending_state = NULL;
-    if (ask->kind == KCL_RUNNER_START) {
-        start(worker, ask);
-        finish(worker, ask, true, false);
-        return;
-    }
-    struct sim_slot *slot = find_slot(worker, ask->slot);
-    if (slot == NULL || slot->abandoned) {
-        kcl_block_release(ask->block);
-        return;
-    }
-    if (!ask->fenced_is_fine && w->now_ms >= worker->life_ms) {
-        kcl_block_release(ask->block);
-        finish(worker, ask, false, true);
-        return;
-    }
-    check_call(w, slot, ask);
-    slot->running = true;
-    slot->block = ask->block;
-    if (ask->kind == KCL_RUNNER_RECORDS && ask->block != NULL) {
-        sim_ledger_start(w, slot, ask->block);
-    }
-    uint64_t takes = 1 + kcl_rng_below(&w->rng, w->options.callback_ms);
-    struct sim_event *done = sim_push(w, w->now_ms + takes, SIM_RUNNER_DONE, worker->index);
-    done->runner = *ask;
-    done->runner.block = NULL;
-    bool may_fail = ask->kind != KCL_RUNNER_LEASE_LOST && ask->kind != KCL_RUNNER_STOP && !w->calm;
-    done->ok = !(may_fail && sim_chance(w, w->options.callback_fails));
-}
-
-void sim_runner_done(struct sim_worker *worker, struct sim_event *event)
-{
-    struct sim_slot *slot = find_slot(worker, event->runner.slot);
-    if (slot == NULL) {
-        return;
-    }
-    slot->running = false;
-    struct kcl_block *block = slot->block;
-    slot->block = NULL;
-    if (event->runner.kind == KCL_RUNNER_RECORDS && block != NULL && event->ok) {
-        sim_ledger_accept(worker->world, slot, block);
-    }
-    kcl_block_release(block);
-    if (event->runner.kind == KCL_RUNNER_SHARD_ENDED && event->ok) {
-        slot->ended = true;
-    }
-    bool over = event->runner.kind == KCL_RUNNER_STOP;
-    bool abandoned = slot->abandoned;
-    if (over || abandoned) {
-        slot->used = false;
-    }
-    if (!abandoned) {
-        finish(worker, &event->runner, event->ok, false);
-    }
-}
-
-static void runner_checkpoint_done(void *self, uint64_t slot, uint64_t op, kcl_rc rc)
-{
-    (void)self;
-    (void)slot;
-    (void)op;
-    (void)rc;
-}
-
-static void runner_stop_soon(void *self, uint64_t slot)
-{
-    (void)self;
-    (void)slot;
-}
-
-static void runner_abandon(void *self, uint64_t id)
-{
-    struct sim_slot *slot = find_slot(self, id);
-    if (slot != NULL) {
-        slot->abandoned = true;
-        slot->used = slot->running;
-    }
-}
-
-struct kcl_runner_port sim_runner_port(struct sim_worker *worker)
-{
-    return (struct kcl_runner_port){runner_submit, runner_checkpoint_done, runner_stop_soon, runner_abandon, worker};
 }

@@ -8,15 +8,7 @@
 
 #include "kcl/base/alloc.h"
 
-#define SIM_CREATED_S 1700000000
-
-static void *must(void *memory)
-{
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
-}
+void *sim_must(void *memory);
 
 void sim_stream_sequence(uint64_t number, char out[KCL_SEQUENCE_SIZE])
 {
@@ -28,7 +20,7 @@ uint64_t sim_stream_number(const char *sequence)
     return strtoull(sequence + 2, NULL, 10);
 }
 
-static struct sim_shard *add_shard(struct sim_stream *s, uint32_t start, uint32_t end, int mother, int father)
+static void add_shard(struct sim_stream *s, uint64_t now_ms, uint32_t start, uint32_t end, int mother, int father)
 {
     struct sim_shard *shard = &s->shards[s->shards_count];
     memset(shard, 0, sizeof(*shard));
@@ -39,22 +31,20 @@ static struct sim_shard *add_shard(struct sim_stream *s, uint32_t start, uint32_
     shard->hash_start = start;
     shard->hash_end = end;
     shard->first_number = s->next_number++;
-    shard->records = must(calloc(SIM_RECORDS_MAX, sizeof(*shard->records)));
+    shard->made_ms = now_ms;
     s->shards_count++;
-    return shard;
 }
 
-void sim_stream_init(struct sim_stream *s, uint64_t seed, size_t shards, int64_t now_ms)
+void sim_stream_init(struct sim_stream *s, uint64_t seed, size_t shards)
 {
     memset(s, 0, sizeof(*s));
-    (void)now_ms;
     kcl_rng_init(&s->rng, seed);
     s->next_number = 1000;
     s->answer_most = 12;
     uint64_t width = (UINT64_C(1) << 32) / shards;
     for (size_t i = 0; i < shards; i++) {
         uint64_t end = i + 1 == shards ? UINT32_MAX : (i + 1) * width - 1;
-        add_shard(s, (uint32_t)(i * width), (uint32_t)end, -1, -1);
+        add_shard(s, 0, (uint32_t)(i * width), (uint32_t)end, -1, -1);
     }
 }
 
@@ -80,21 +70,24 @@ static int random_open(struct sim_stream *s)
     return -1;
 }
 
-void sim_stream_put(struct sim_stream *s, int64_t now_ms)
+size_t sim_stream_put(struct sim_stream *s, int64_t service_ms)
 {
-    int index = random_open(s);
-    if (index < 0 || s->shards[index].records_count == SIM_RECORDS_MAX) {
-        return;
-    }
+    size_t index = (size_t)random_open(s); /* there always is one */
     struct sim_shard *shard = &s->shards[index];
+    if (shard->records_count == shard->records_room) {
+        shard->records_room = shard->records_room == 0 ? 64 : shard->records_room * 2;
+        shard->records = sim_must(realloc(shard->records, shard->records_room * sizeof(*shard->records)));
+    }
     struct sim_record *record = &shard->records[shard->records_count++];
     s->next_number += 1 + kcl_rng_below(&s->rng, 5);
+    memset(record, 0, sizeof(*record));
     record->number = s->next_number++;
-    record->arrival_ms = now_ms;
+    record->arrival_ms = service_ms;
     s->puts++;
+    return index;
 }
 
-bool sim_stream_split(struct sim_stream *s)
+bool sim_stream_split(struct sim_stream *s, uint64_t now_ms)
 {
     int index = random_open(s);
     if (index < 0 || s->shards_count + 2 > SIM_SHARDS_MAX) {
@@ -107,13 +100,13 @@ bool sim_stream_split(struct sim_stream *s)
     uint32_t middle = shard->hash_start + (shard->hash_end - shard->hash_start) / 2;
     shard->closed = true;
     shard->children[0] = (int)s->shards_count;
-    add_shard(s, shard->hash_start, middle, index, -1);
+    add_shard(s, now_ms, shard->hash_start, middle, index, -1);
     shard->children[1] = (int)s->shards_count;
-    add_shard(s, middle + 1, shard->hash_end, index, -1);
+    add_shard(s, now_ms, middle + 1, shard->hash_end, index, -1);
     return true;
 }
 
-bool sim_stream_merge(struct sim_stream *s)
+bool sim_stream_merge(struct sim_stream *s, uint64_t now_ms)
 {
     if (s->shards_count + 1 > SIM_SHARDS_MAX) {
         return false;
@@ -128,7 +121,7 @@ bool sim_stream_merge(struct sim_stream *s)
             }
             low->closed = high->closed = true;
             low->children[0] = high->children[0] = (int)s->shards_count;
-            add_shard(s, low->hash_start, high->hash_end, (int)i, (int)j);
+            add_shard(s, now_ms, low->hash_start, high->hash_end, (int)i, (int)j);
             return true;
         }
     }
@@ -137,12 +130,8 @@ bool sim_stream_merge(struct sim_stream *s)
 
 int sim_stream_find(const struct sim_stream *s, const char *id)
 {
-    for (size_t i = 0; i < s->shards_count; i++) {
-        if (strcmp(s->shards[i].id, id) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
+    size_t index = strtoul(id + strlen("shardId-"), NULL, 10);
+    return index < s->shards_count && strcmp(s->shards[index].id, id) == 0 ? (int)index : -1;
 }
 
 /* 32 bits of hash space as 128: the upper edge of a range ends in all ones. */
@@ -182,19 +171,42 @@ static void show(const struct sim_stream *s, size_t index, struct kcl_shard *out
     out->closed = shard->closed;
 }
 
-static void list(struct sim_stream *s, const struct kcl_stream_ask *ask, struct kcl_stream_answer *answer)
+static bool is_listed(const struct sim_stream *s, const struct sim_shard *shard, uint64_t now_ms)
 {
-    answer->shards = must(kcl_shard_list_new(s->shards_count));
-    size_t count = s->shards_count;
-    if (s->unlisted_last && count > 2) {
-        count -= 1;
+    return !shard->trimmed && (shard->made_ms == 0 || now_ms >= shard->made_ms + s->list_lag_ms);
+}
+
+/* The oldest records are those of the shards whose parents have left the stream. */
+static bool is_oldest(const struct sim_stream *s, const struct sim_shard *shard)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (shard->parents[i] >= 0 && !s->shards[shard->parents[i]].trimmed) {
+            return false;
+        }
     }
-    for (size_t i = 0; i < count; i++) {
-        bool wanted = true;
+    return true;
+}
+
+/* Whether it was open at that time: made before it, and closed (its children made) after it. */
+static bool was_open(const struct sim_stream *s, const struct sim_shard *shard, uint64_t at_ms)
+{
+    return shard->made_ms <= at_ms && (!shard->closed || s->shards[shard->children[0]].made_ms > at_ms);
+}
+
+static void list(struct sim_stream *s, const struct kcl_stream_ask *ask, uint64_t now_ms, int64_t service_ms,
+                 struct kcl_stream_answer *answer)
+{
+    answer->shards = sim_must(kcl_shard_list_new(s->shards_count));
+    int64_t ago_ms = service_ms - ask->at_ms;
+    for (size_t i = 0; i < s->shards_count; i++) {
+        const struct sim_shard *shard = &s->shards[i];
+        bool wanted = is_listed(s, shard, now_ms);
         if (ask->filter == KCL_FILTER_AT_LATEST) {
-            wanted = !s->shards[i].closed;
+            wanted = wanted && !shard->closed;
         } else if (ask->filter == KCL_FILTER_AT_TRIM_HORIZON) {
-            wanted = s->shards[i].parents[0] < 0; /* nothing is ever trimmed here */
+            wanted = wanted && is_oldest(s, shard);
+        } else if (ask->filter == KCL_FILTER_AT_TIMESTAMP) {
+            wanted = wanted && was_open(s, shard, (int64_t)now_ms > ago_ms ? now_ms - (uint64_t)ago_ms : 0);
         }
         if (wanted) {
             show(s, i, &answer->shards->shards[answer->shards->count++]);
@@ -206,7 +218,7 @@ static void list(struct sim_stream *s, const struct kcl_stream_ask *ask, struct 
 static void iterator(struct sim_stream *s, const struct kcl_stream_ask *ask, struct kcl_stream_answer *answer)
 {
     int index = sim_stream_find(s, ask->shard);
-    if (index < 0) {
+    if (index < 0 || s->shards[index].trimmed) {
         answer->rc = KCL_ENOSTREAM;
         return;
     }
@@ -226,12 +238,12 @@ static void iterator(struct sim_stream *s, const struct kcl_stream_ask *ask, str
     }
     char text[64];
     int size = snprintf(text, sizeof(text), "%d:%zu", index, at);
-    answer->iterator = must(kcl_text_new(text, (size_t)size));
+    answer->iterator = sim_must(kcl_text_new(text, (size_t)size));
 }
 
 static void add_record(struct kcl_block *block, const struct sim_record *from, char *where)
 {
-    kcl_record *record = must(kcl_block_next_record(block));
+    kcl_record *record = sim_must(kcl_block_next_record(block));
     sim_stream_sequence(from->number, where);
     record->data = (const unsigned char *)where;
     record->data_size = strlen(where);
@@ -242,7 +254,7 @@ static void add_record(struct kcl_block *block, const struct sim_record *from, c
     kcl_block_add_record(block);
 }
 
-static void records(struct sim_stream *s, const struct kcl_stream_ask *ask, int64_t now_ms,
+static void records(struct sim_stream *s, const struct kcl_stream_ask *ask, int64_t service_ms,
                     struct kcl_stream_answer *answer)
 {
     char *end = NULL;
@@ -252,19 +264,19 @@ static void records(struct sim_stream *s, const struct kcl_stream_ask *ask, int6
     size_t most = 1 + kcl_rng_below(&s->rng, s->answer_most);
     size_t count = shard->records_count - at < most ? shard->records_count - at : most;
     size_t body_size = (count + 1) * KCL_SEQUENCE_SIZE;
-    char *body = must(kcl_alloc(body_size));
-    answer->block = must(kcl_block_new(body, body_size));
+    char *body = sim_must(kcl_alloc(body_size));
+    answer->block = sim_must(kcl_block_new(body, body_size));
     for (size_t i = 0; i < count; i++) {
         add_record(answer->block, &shard->records[at + i], body + i * KCL_SEQUENCE_SIZE);
     }
     answer->bytes = body_size;
     at += count;
     bool all = at == shard->records_count;
-    answer->block->batch.behind_ms = all ? 0 : now_ms - shard->records[at].arrival_ms;
-    answer->block->batch.fetched_ms = now_ms;
+    answer->block->batch.behind_ms = all ? 0 : service_ms - shard->records[at].arrival_ms;
+    answer->block->batch.fetched_ms = service_ms;
     if (all && shard->closed) {
         answer->at_end = true;
-        answer->shards = must(kcl_shard_list_new(2));
+        answer->shards = sim_must(kcl_shard_list_new(2));
         for (size_t i = 0; i < 2 && !s->no_children; i++) {
             if (shard->children[i] >= 0) {
                 struct kcl_shard *child = &answer->shards->shards[answer->shards->count++];
@@ -276,14 +288,14 @@ static void records(struct sim_stream *s, const struct kcl_stream_ask *ask, int6
     }
     char text[64];
     int size = snprintf(text, sizeof(text), "%zu:%zu", index, at);
-    answer->iterator = must(kcl_text_new(text, (size_t)size));
+    answer->iterator = sim_must(kcl_text_new(text, (size_t)size));
 }
 
-void sim_stream_answer(struct sim_stream *s, const struct kcl_stream_ask *ask, int64_t now_ms,
+void sim_stream_answer(struct sim_stream *s, const struct kcl_stream_ask *ask, uint64_t now_ms, int64_t service_ms,
                        struct kcl_stream_answer *answer)
 {
     answer->rc = KCL_OK;
-    answer->service_ms = now_ms;
+    answer->service_ms = service_ms;
     switch (ask->kind) {
     case KCL_STREAM_DESCRIBE:
         (void)snprintf(answer->stream_name, sizeof(answer->stream_name), "sim");
@@ -291,13 +303,13 @@ void sim_stream_answer(struct sim_stream *s, const struct kcl_stream_ask *ask, i
         answer->active = true;
         return;
     case KCL_STREAM_LIST:
-        list(s, ask, answer);
+        list(s, ask, now_ms, service_ms, answer);
         return;
     case KCL_STREAM_ITERATOR:
         iterator(s, ask, answer);
         return;
     case KCL_STREAM_RECORDS:
-        records(s, ask, now_ms, answer);
+        records(s, ask, service_ms, answer);
         return;
     }
 }

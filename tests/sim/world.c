@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "kcl/base/timer.h"
+#include "kcl/worker/router_state.h"
 
-#define SERVER_BASE_MS INT64_C(1700000100000)
+#define SERVICE_BASE_MS INT64_C(1700000100000)
 
-static void *must(void *memory)
+void *sim_must(void *memory)
 {
     if (memory == NULL) {
         abort();
@@ -23,10 +24,22 @@ bool sim_chance(struct sim_world *w, uint32_t in_thousand)
     return in_thousand > 0 && kcl_rng_below(&w->rng, 1000) < in_thousand;
 }
 
+int64_t sim_service_ms(const struct sim_world *w)
+{
+    return SERVICE_BASE_MS + (int64_t)w->now_ms;
+}
+
 int64_t sim_server_us(void *world)
 {
     struct sim_world *w = world;
-    return (SERVER_BASE_MS + (int64_t)w->now_ms + w->server_offset_ms) * 1000;
+    return (sim_service_ms(w) + w->server_offset_ms) * 1000;
+}
+
+void sim_impede(struct sim_worker *worker, uint64_t until_ms)
+{
+    if (until_ms > worker->impeded_ms) {
+        worker->impeded_ms = until_ms;
+    }
 }
 
 static uint64_t next_nonce(void *world)
@@ -46,7 +59,7 @@ struct sim_event *sim_push(struct sim_world *w, uint64_t at_ms, enum sim_event_k
 {
     if (w->heap_count == w->heap_room) {
         w->heap_room = w->heap_room == 0 ? 1024 : w->heap_room * 2;
-        w->heap = must(realloc(w->heap, w->heap_room * sizeof(*w->heap)));
+        w->heap = sim_must(realloc(w->heap, w->heap_room * sizeof(*w->heap)));
     }
     size_t i = w->heap_count++;
     struct sim_event event = {.at_ms = at_ms, .serial = ++w->serial, .kind = kind, .worker = worker};
@@ -87,7 +100,7 @@ static void on_note(void *user, const struct kcl_router_note *note)
 {
     struct sim_worker *worker = user;
     if (note->kind == ROUTER_NOTE_STREAM) {
-        kcl_store_line_stream(&worker->line, note->text, note->epoch_s, 0);
+        kcl_store_line_stream(&worker->line, note->text, note->epoch_s, note->born_ms);
     }
 }
 
@@ -128,39 +141,34 @@ static void init_line(struct sim_worker *worker)
     o.self.id = worker->id;
     o.self.host = "h";
     o.self.boot_id = "b";
-    o.self.max_leases = 1000;
+    o.self.max_leases = worker->max_leases;
     o.lease_duration_ms = (int64_t)w->options.lease_duration_ms;
-    o.new_hold_ms = 300;
+    o.new_hold_ms = (int64_t)kcl_router_new_hold_ms(w->options.lease_duration_ms);
+    o.require_existing = w->options.require_existing ? 1 : 0;
     o.timeout_ms = (int64_t)w->options.lease_duration_ms / 3;
     kcl_store_line_init(&worker->line, &o);
 }
 
-struct sim_worker *sim_start_worker(struct sim_world *w)
+static void init_router(struct sim_worker *worker)
 {
-    if (w->workers_count == SIM_WORKERS_MAX) {
-        return NULL;
-    }
-    struct sim_worker *worker = must(calloc(1, sizeof(*worker)));
-    worker->world = w;
-    worker->index = w->workers_count;
-    worker->alive = true;
-    worker->wake_ms = KCL_NEVER;
-    size_t nonce = w->options.same_ids ? 0 : worker->index;
-    (void)snprintf(worker->id, sizeof(worker->id), "w#%016zx", nonce);
-    init_line(worker);
+    struct sim_world *w = worker->world;
     struct kcl_router_options o;
     memset(&o, 0, sizeof(o));
     o.self = worker->id;
     o.lease_duration_ms = w->options.lease_duration_ms;
+    o.start_timeout_ms = 30000;
     o.shutdown_timeout_ms = 25000;
-    o.handoff_timeout_ms = w->options.lease_duration_ms;
-    o.callback_timeout_ms = 600000;
+    o.handoff_timeout_ms = w->options.handoff_ms;
+    o.callback_timeout_ms = w->options.callback_timeout_ms;
     o.poll_idle_ms = 500;
     o.sync_interval_ms = 10000;
-    o.budget_bytes = 64 << 20;
+    o.budget_bytes = w->options.budget_bytes;
     o.batch_records = 10000;
-    o.automatic = true;
+    o.automatic = !w->options.manual;
     o.position.kind = w->options.position;
+    if (o.position.kind == KCL_AT_TIMESTAMP) {
+        o.position.time_ms = SERVICE_BASE_MS + (int64_t)w->options.position_ms;
+    }
     o.seed = kcl_rng_next(&w->rng);
     o.stream = sim_stream_port(worker);
     o.store = sim_store_port(worker);
@@ -174,15 +182,28 @@ struct sim_worker *sim_start_worker(struct sim_world *w)
     if (kcl_router_new(&worker->router, &o) != KCL_OK) {
         abort();
     }
+}
+
+struct sim_worker *sim_start_worker(struct sim_world *w)
+{
+    if (w->workers_count == SIM_WORKERS_MAX) {
+        return NULL;
+    }
+    struct sim_worker *worker = sim_must(calloc(1, sizeof(*worker)));
+    worker->world = w;
+    worker->index = w->workers_count;
+    worker->alive = true;
+    worker->wake_ms = KCL_NEVER;
+    bool limited = w->options.max_leases != 0 && worker->index % 2 == 1 && !w->calm;
+    worker->max_leases = limited ? w->options.max_leases : SIM_SHARDS_MAX;
+    size_t nonce = (w->options.mutants & SIM_MUTANT_SAME_IDS) != 0 ? 0 : worker->index;
+    (void)snprintf(worker->id, sizeof(worker->id), "w#%016zx", nonce);
+    init_line(worker);
+    init_router(worker);
     w->workers[w->workers_count++] = worker;
     kcl_router_start(worker->router, w->now_ms);
     sim_schedule(worker);
     return worker;
-}
-
-void sim_end_worker(struct sim_worker *worker)
-{
-    worker->alive = false;
 }
 
 static void free_worker(struct sim_worker *worker)
@@ -214,7 +235,7 @@ static void drop(struct sim_event *event)
         kcl_stream_answer_fini(event->answer);
         free(event->answer);
     }
-    for (size_t i = 0; i < event->replies_count; i++) {
+    for (size_t i = 0; event->replies != NULL && i < event->group.count; i++) {
         kcl_store_reply_fini(&event->replies[i]);
     }
     free(event->replies);
@@ -229,8 +250,60 @@ static void drop(struct sim_event *event)
     }
 }
 
+/* Breaks a rule that lives in the worker, from outside of it. */
+static void mutate(struct sim_worker *worker, const struct sim_event *event)
+{
+    const struct sim_world *w = worker->world;
+    struct kcl_membership *m = &worker->router->membership;
+    if ((w->options.mutants & SIM_MUTANT_REVIVES) != 0 && m->sm.state == MEMBERSHIP_REJOINING) {
+        m->life_over = false;
+        m->life_until_ms = m->life_until_ms == 0 ? w->now_ms + 1000 : m->life_until_ms;
+    }
+    for (size_t i = 0; (w->options.mutants & SIM_MUTANT_NO_DEADLINE) != 0 && event->replies != NULL &&
+                       i < event->group.count; i++) {
+        const struct kcl_changes *changes = &event->replies[i].changes;
+        for (size_t k = 0; k < changes->count; k++) {
+            if (changes->entries[k].kind == KCL_CHANGE_LEASE) {
+                changes->entries[k].lease->lease.handoff_ms += 1000000;
+            }
+        }
+    }
+}
+
+static void on_replies(struct sim_world *w, struct sim_worker *worker, struct sim_event *event)
+{
+    worker->line_busy = false;
+    sim_store_next(worker);
+    size_t i = 0;
+    for (const struct kcl_store_node *node = event->group.first; node != NULL; node = node->next, i++) {
+        sim_ledger_told(w, worker, &node->ask, &event->replies[i], event->era);
+        kcl_router_on_store(worker->router, w->now_ms, &event->replies[i]);
+    }
+}
+
+static void resume(struct sim_world *w, struct sim_worker *worker, uint32_t shard)
+{
+    if (kcl_router_pause(worker->router, w->now_ms, w->stream.shards[shard].id, false) != KCL_OK) {
+        abort();
+    }
+}
+
+/* Whoever looks after the fleet starts a worker that ended by itself anew. */
+static void after_event(struct sim_world *w, struct sim_worker *worker)
+{
+    if (!kcl_router_ended(worker->router)) {
+        sim_schedule(worker);
+        return;
+    }
+    worker->alive = false;
+    if (!worker->leaving) {
+        sim_push(w, w->now_ms + 500 + kcl_rng_below(&w->rng, 3000), SIM_START, 0);
+    }
+}
+
 static void to_worker(struct sim_world *w, struct sim_worker *worker, struct sim_event *event)
 {
+    mutate(worker, event);
     switch (event->kind) {
     case SIM_WAKE:
         if (event->at_ms >= worker->wake_ms) {
@@ -242,11 +315,7 @@ static void to_worker(struct sim_world *w, struct sim_worker *worker, struct sim
         kcl_router_on_stream(worker->router, w->now_ms, event->answer);
         break;
     case SIM_STORE_REPLY:
-        worker->line_busy = false;
-        sim_store_next(worker);
-        for (size_t i = 0; i < event->replies_count; i++) {
-            kcl_router_on_store(worker->router, w->now_ms, &event->replies[i]);
-        }
+        on_replies(w, worker, event);
         break;
     case SIM_NOTIFY:
         kcl_router_on_notify(worker->router, w->now_ms);
@@ -255,50 +324,57 @@ static void to_worker(struct sim_world *w, struct sim_worker *worker, struct sim
         sim_runner_begin(worker, event);
         event->runner.block = NULL;
         break;
+    case SIM_RUNNER_CALL:
+        sim_runner_call(worker, event);
+        break;
     case SIM_RUNNER_DONE:
         sim_runner_done(worker, event);
+        break;
+    case SIM_RUNNER_MORE:
+        sim_runner_more(worker, event);
+        break;
+    case SIM_AGAIN:
+        kcl_router_shutdown(worker->router, w->now_ms);
+        break;
+    case SIM_RESUME:
+        resume(w, worker, event->number);
         break;
     default:
         break;
     }
-    if (kcl_router_ended(worker->router)) {
-        worker->alive = false;
-    } else {
-        sim_schedule(worker);
+    after_event(w, worker);
+}
+
+static void put(struct sim_world *w)
+{
+    sim_ledger_put(w, sim_stream_put(&w->stream, sim_service_ms(w)));
+    if (!w->calm) {
+        sim_push(w, w->now_ms + 1 + kcl_rng_below(&w->rng, w->options.put_every_ms), SIM_PUT, 0);
     }
 }
 
 /* A frozen worker's events wait for it to thaw; a dead one's are dropped. What was sent runs anyway. */
 static void handle(struct sim_world *w, struct sim_event *event)
 {
-    struct sim_worker *worker = w->workers[event->worker];
+    struct sim_worker *worker = event->worker < w->workers_count ? w->workers[event->worker] : NULL;
     switch (event->kind) {
+    case SIM_START:
+        (void)sim_start_worker(w);
+        return;
     case SIM_PUT:
-        sim_stream_put(&w->stream, (int64_t)w->now_ms);
-        if (!w->calm) {
-            sim_push(w, w->now_ms + 1 + kcl_rng_below(&w->rng, w->options.put_every_ms), SIM_PUT, 0);
-        }
+        put(w);
         return;
     case SIM_FAULT:
-        sim_fault(w, event->fault);
+        sim_fault(w, (enum sim_fault)event->number);
         return;
     case SIM_CALM:
-        w->calm = true;
-        w->stream.answer_most = 400; /* what has piled up must be read before the end */
-        for (size_t i = 0; i < w->workers_count; i++) {
-            w->workers[i]->cut_until_ms = 0;
-        }
-        (void)sim_start_worker(w);
+        sim_calm(w);
         return;
     case SIM_STORE_LATE:
         sim_store_late(w, event);
-        event->late = NULL;
-        return;
+        break;
     case SIM_STORE_RUN:
-        if (worker->alive) {
-            sim_store_run(worker, event);
-            event->group.first = NULL;
-        }
+        sim_store_run(worker, event);
         break;
     default:
         if (worker->alive && w->now_ms < worker->frozen_until_ms) {
@@ -325,8 +401,9 @@ static void init(struct sim_world *w, const struct sim_options *options)
     w->now_ms = 1000;
     w->hash = UINT64_C(0xcbf29ce484222325);
     kcl_rng_init(&w->rng, options->seed);
-    sim_stream_init(&w->stream, kcl_rng_next(&w->rng), options->shards, (int64_t)w->now_ms);
+    sim_stream_init(&w->stream, kcl_rng_next(&w->rng), options->shards);
     w->stream.no_children = options->no_children;
+    w->stream.list_lag_ms = options->list_lag_ms;
     const struct kcl_memory_store_options store = {.now_us = sim_server_us, .nonce = next_nonce, .user = w};
     if (kcl_memory_store_create(&w->store, &store) != KCL_OK) {
         abort();
@@ -334,6 +411,21 @@ static void init(struct sim_world *w, const struct sim_options *options)
     w->table = kcl_memory_store_table(w->store);
     w->identity = kcl_memory_store_identity(w->store) + 1000;
     kcl_memory_store_rules_off(w->store, options->rules_off);
+    if (w->table.ops->open(w->table.self, "sim", 1000, &w->operator_handle, NULL) != KCL_OK) {
+        abort();
+    }
+}
+
+/* The fleet starts, a few milliseconds apart; the application is made beforehand where that is asked for. */
+static void begin(struct sim_world *w)
+{
+    const struct sim_options *o = &w->options;
+    for (size_t i = 0; i < o->workers; i++) {
+        sim_push(w, w->now_ms + o->head_ms + kcl_rng_below(&w->rng, 10), SIM_START, 0);
+    }
+    sim_push(w, w->now_ms, SIM_PUT, 0);
+    sim_push(w, w->now_ms + o->head_ms + o->run_ms, SIM_CALM, 0);
+    sim_plan_faults(w);
 }
 
 static void fini(struct sim_world *w)
@@ -346,6 +438,7 @@ static void fini(struct sim_world *w)
         free_worker(w->workers[i]);
     }
     kcl_memory_snapshot_free(w->snapshot);
+    w->table.ops->close(w->operator_handle);
     kcl_memory_store_destroy(w->store);
     sim_stream_fini(&w->stream);
     free(w->heap);
@@ -353,30 +446,29 @@ static void fini(struct sim_world *w)
 
 bool sim_run(const struct sim_options *options, uint64_t *hash, char violation[256])
 {
-    struct sim_world *w = must(calloc(1, sizeof(*w)));
+    struct sim_world *w = sim_must(calloc(1, sizeof(*w)));
     init(w, options);
-    for (size_t i = 0; i < options->workers; i++) {
-        (void)sim_start_worker(w);
-    }
-    sim_plan_faults(w);
-    sim_push(w, w->now_ms, SIM_PUT, 0);
-    sim_push(w, options->run_ms + 1000, SIM_CALM, 0);
-    uint64_t end = options->run_ms + options->settle_ms;
+    begin(w);
+    uint64_t end = w->now_ms + options->head_ms + options->run_ms + options->settle_ms;
+    uint64_t init_ms = options->require_existing ? w->now_ms + options->head_ms : KCL_NEVER;
     while (w->heap_count > 0 && w->heap[0].at_ms <= end && w->violation[0] == '\0') {
         struct sim_event event = pop(w);
         w->now_ms = event.at_ms;
+        if (w->now_ms >= init_ms) {
+            init_ms = KCL_NEVER;
+            sim_make_app(w);
+        }
         handle(w, &event);
     }
+    w->now_ms = end;
     if (w->violation[0] == '\0') {
-        sim_ledger_final(w);
+        sim_settled(w);
     }
     *hash = w->hash;
     memcpy(violation, w->violation, sizeof(w->violation));
     bool ok = w->violation[0] == '\0';
-    if (options->print) {
-        printf("put %" PRIu64 " delivered %" PRIu64 " again %" PRIu64 "\n", w->stream.puts, w->deliveries,
-               w->redelivered);
-    }
+    sim_say(w, "put %" PRIu64 ", delivered %" PRIu64 ", again %" PRIu64 "; moves when calm %" PRIu64,
+            w->stream.puts, w->deliveries, w->redelivered, w->moves_calm);
     fini(w);
     free(w);
     return ok;

@@ -4,10 +4,14 @@
  * The simulated world: a fleet of workers (their real machines), one stream, one
  * lease store, in one thread and virtual time, from one seed.
  *
- *   world.c    the heap of events, workers that come and go, the main loop
- *   ports.c    stream, store and runner as the workers see them: delay and loss
- *   faults.c   the kind of world a seed draws, and what goes wrong in it
- *   ledger.c   what must hold: nothing lost, order, one owner, and that it settles
+ *   world.c      the heap of events, workers that come and go, the main loop
+ *   ports.c      stream and store as the workers see them: delay and loss
+ *   processor.c  the processors' threads: callbacks that take a while, fail, checkpoint
+ *   draw.c       the kind of world a seed draws
+ *   faults.c     what goes wrong in it
+ *   ledger.c     what must hold: nothing lost, order, one owner
+ *   settle.c     what must hold at the end: all read, evenly owned, and at rest
+ *   rules.c      worlds without one rule of the lease protocol: each must be found out
  */
 #ifndef KCL_SIM_WORLD_H
 #define KCL_SIM_WORLD_H
@@ -23,51 +27,93 @@
 #include "leases/memory.h"
 #include "tests/sim/sim_stream.h"
 
-#define SIM_WORKERS_MAX 32 /* over a whole run: each start is another */
-#define SIM_SLOTS_MAX   128
+#define SIM_WORKERS_MAX 48 /* over a whole run: each start is another */
+#define SIM_SLOTS_MAX   300
+#define SIM_CALLS_MAX   3 /* checkpoint calls of one callback */
+
+/** What can go wrong, or simply happen. */
+enum sim_fault {
+    SIM_SPLIT,
+    SIM_MERGE,
+    SIM_TRIM,          /* a shard that was read to its end leaves the stream */
+    SIM_CRASH,
+    SIM_FREEZE,
+    SIM_CUT,           /* from the store; not from the stream */
+    SIM_JOIN,
+    SIM_LEAVE,         /* and now and then a second request to leave */
+    SIM_PAUSE,         /* a shard, on one worker */
+    SIM_SEEK,          /* an operator moves a lease */
+    SIM_WIPE,          /* FLUSHALL */
+    SIM_SNAPSHOT,
+    SIM_RESTORE,       /* of the last snapshot, by another server */
+    SIM_RESTART,       /* of the server, with all data kept */
+    SIM_STORE_FREEZE,  /* the server does not answer for a while */
+    SIM_CLOCK_FORWARD, /* the server's clock */
+    SIM_CLOCK_BACK,
+    SIM_FAULTS_N
+};
+extern const char *const sim_fault_names[SIM_FAULTS_N];
+
+/** Workers that break one of their own rules: only to prove what the rule is for. */
+enum sim_mutant {
+    SIM_MUTANT_SAME_IDS = 1 << 0,    /* R16: a restart has the id of its predecessor */
+    SIM_MUTANT_GOES_ON = 1 << 1,     /* R21, W2: delivers after `pass` or `end` was sent */
+    SIM_MUTANT_LATEST = 1 << 2,      /* R22: leases are created at LATEST */
+    SIM_MUTANT_NO_LIFE = 1 << 3,     /* W1: nobody looks at the life before a callback */
+    SIM_MUTANT_NO_DEADLINE = 1 << 4, /* W3: the local deadline of a hand-off is far away */
+    SIM_MUTANT_REVIVES = 1 << 5      /* W4: a life that ran out is forgotten */
+};
 
 /** What a seed draws, or a scenario sets. Rates are in 1000. */
 struct sim_options {
     uint64_t seed;
     uint64_t lease_duration_ms;
+    uint64_t head_ms;   /* of writing before the first worker starts */
     uint64_t run_ms;    /* with faults */
-    uint64_t settle_ms; /* without: everything must be read and owned by its end */
+    uint64_t settle_ms; /* without: everything must be read, owned and at rest by its end */
+    uint64_t faults_from_ms; /* faults are planned in this part of the run; both 0: anywhere */
+    uint64_t faults_to_ms;
     size_t workers;
     size_t shards;
-    size_t leases_extra; /* shards beyond those, for large tables */
+    uint32_t max_leases; /* of every second worker; 0: no limits */
     kcl_position_kind position;
+    uint64_t position_ms; /* KCL_AT_TIMESTAMP: virtual time */
+    uint64_t handoff_ms;
+    uint64_t budget_bytes;
     uint32_t put_every_ms;
     uint32_t lost_request;
     uint32_t lost_answer;
     uint32_t delayed_request;
     uint32_t lost_notify;
     uint32_t stream_error;
+    uint32_t list_lag_ms; /* a new shard is not listed for so long */
     uint32_t callback_fails;
+    uint32_t callback_stuck;
     uint32_t callback_ms; /* most */
-    uint32_t reshards;
-    uint32_t crashes;
-    uint32_t freezes;
-    uint32_t cuts;
-    uint32_t joins;
-    uint32_t leaves;
-    uint32_t wipes;
-    uint32_t rollbacks;
-    uint32_t clock_jumps;
-    bool no_children;
-    bool same_ids;      /* R16 off: a restart uses the same id */
-    uint32_t rules_off; /* of the memory store */
-    bool print;         /* a line per state change */
+    uint64_t callback_timeout_ms;
+    uint32_t faults[SIM_FAULTS_N]; /* how many of each */
+    bool manual;           /* processors checkpoint themselves */
+    bool no_children;      /* the stream does not tell a closed shard's children */
+    bool require_existing; /* the application is made beforehand; an empty store is refused */
+    uint32_t rules_off;    /* of the memory store */
+    uint32_t mutants;
+    bool print; /* the story */
 };
 
 enum sim_event_kind {
-    SIM_WAKE = 1,
+    SIM_START = 1, /* of a worker, by whoever looks after the fleet */
+    SIM_WAKE,
     SIM_STREAM,
     SIM_STORE_RUN,
     SIM_STORE_LATE, /* a delayed request reaches the store; its sender has given up on it */
     SIM_STORE_REPLY,
     SIM_NOTIFY,
     SIM_RUNNER_BEGIN,
+    SIM_RUNNER_CALL, /* the processor calls a checkpoint function */
     SIM_RUNNER_DONE,
+    SIM_RUNNER_MORE, /* SIM_MUTANT_GOES_ON */
+    SIM_AGAIN,       /* a second request to leave */
+    SIM_RESUME,      /* of a paused shard */
     SIM_PUT,
     SIM_FAULT,
     SIM_CALM
@@ -79,13 +125,14 @@ struct sim_event {
     enum sim_event_kind kind;
     size_t worker; /* index; its incarnation never changes */
     struct kcl_stream_answer *answer;
-    struct kcl_store_reply *replies;
-    size_t replies_count;
+    struct kcl_store_reply *replies; /* one per node of `group` */
     struct kcl_store_group group;
     struct kcl_store_line *late;
     struct kcl_runner_ask runner;
+    uint64_t slot;
     bool ok;
-    uint32_t fault;
+    uint32_t number; /* fault, or index of a shard */
+    uint64_t era;    /* of the ledger, when the store answered */
 };
 
 /** A processor's thread as the simulator plays it. */
@@ -93,12 +140,22 @@ struct sim_slot {
     uint64_t slot;
     uint64_t token;
     int shard;
+    uint64_t started_ms;
     bool used;
     bool abandoned;
     bool initialized;
     bool ended;
+    bool delivered;          /* a batch was shown to it */
     struct kcl_block *block; /* the batch in the callback */
     bool running;            /* a callback has begun and not returned */
+    struct kcl_runner_ask ask;
+    bool will_fail;
+    uint32_t calls_left;
+    uint64_t call_op; /* waits for this answer; 0: does not */
+    size_t call_upto; /* index of the first record that the call does not cover */
+    bool call_prepares;
+    size_t prepared_upto;
+    size_t delivered_upto;
 };
 
 struct sim_world;
@@ -107,20 +164,36 @@ struct sim_worker {
     struct sim_world *world;
     size_t index;
     char id[KCL_WORKER_ID_SIZE];
+    uint64_t max_leases;
     bool alive;
     bool leaving;
+    bool left; /* the store has carried out its leave */
     uint64_t frozen_until_ms;
     uint64_t cut_until_ms;
+    uint64_t impeded_ms; /* until then something kept it from the store */
     uint64_t life_ms;
     uint64_t wake_ms; /* of the wake event that is in the heap; KCL_NEVER none */
     struct kcl_trace trace;
     struct kcl_router *router;
     struct kcl_store_line line;
     bool line_busy;
+    uint64_t calls;
     struct sim_slot slots[SIM_SLOTS_MAX];
-    uint64_t *cancelled;
-    size_t cancelled_count;
-    size_t cancelled_room;
+};
+
+/** What the ledger keeps per shard. */
+struct sim_book {
+    size_t accepted_upto;      /* records before this index are done, or need not be */
+    uint64_t last_start_token; /* of the last callback that began */
+    size_t acked_upto;         /* a worker was told that records before this are stored */
+    size_t acked_by;
+    uint64_t acked_era;
+    uint64_t acked_ms;
+    uint64_t stored_number; /* the store's checkpoint, in stored_era */
+    uint64_t stored_era;
+    bool sought; /* an operator wants it read again from sought_index */
+    bool turns; /* the next owner begins there */
+    size_t sought_index;
 };
 
 struct sim_world {
@@ -128,6 +201,8 @@ struct sim_world {
     struct kcl_rng rng;
     uint64_t now_ms;
     int64_t server_offset_ms; /* of the store's clock */
+    uint64_t jumped_ms;
+    uint64_t store_frozen_until_ms;
     bool calm;
     struct sim_event *heap;
     size_t heap_count;
@@ -137,15 +212,24 @@ struct sim_world {
     struct kcl_memory_store *store;
     struct kcl_memory_snapshot *snapshot;
     kcl_lease_store table;
+    kcl_store_handle *operator_handle;
     struct sim_worker *workers[SIM_WORKERS_MAX];
     size_t workers_count;
     uint64_t hash;
     uint64_t store_version;
     uint64_t nonce;
     uint64_t identity;
-    /* ledger, per shard */
-    size_t accepted_upto[SIM_SHARDS_MAX];
-    uint64_t last_start_token[SIM_SHARDS_MAX];
+    uint64_t seeks;
+    /* ledger */
+    struct sim_book books[SIM_SHARDS_MAX];
+    bool born;
+    uint64_t reborn_ms; /* when a fresh worker made the application again; 0 never */
+    uint64_t era;       /* rises with each loss */
+    uint64_t losses;    /* with restarts of the server */
+    uint64_t generations;
+    kcl_generation generation;
+    uint64_t moves_calm;
+    uint64_t last_move_ms;
     uint64_t deliveries;
     uint64_t redelivered;
     char violation[256]; /* "" none */
@@ -155,37 +239,72 @@ struct sim_world {
 bool sim_run(const struct sim_options *options, uint64_t *hash, char violation[256]);
 /** Draws options from a seed: which faults there are, and how many. */
 void sim_draw(struct sim_options *options, uint64_t seed);
+/** Runs the worlds of rules.c. Answers the exit status. */
+int sim_rules(const char *only, bool print);
 
 /* world.c */
 struct sim_event *sim_push(struct sim_world *w, uint64_t at_ms, enum sim_event_kind kind, size_t worker);
 bool sim_chance(struct sim_world *w, uint32_t in_thousand);
 void sim_schedule(struct sim_worker *worker);
 struct sim_worker *sim_start_worker(struct sim_world *w);
-void sim_end_worker(struct sim_worker *worker);
-/** A line of the story, when it is printed. */
-void sim_say(const struct sim_world *w, const char *format, ...) KCL_PRINTF(2, 3);
 int64_t sim_server_us(void *world);
+/** The stream's clock, which is right. */
+int64_t sim_service_ms(const struct sim_world *w);
+/** Something keeps the worker from the store until then. */
+void sim_impede(struct sim_worker *worker, uint64_t until_ms);
+void *sim_must(void *memory);
 
 /* ports.c */
 struct kcl_stream_port sim_stream_port(struct sim_worker *worker);
 struct kcl_store_port sim_store_port(struct sim_worker *worker);
-struct kcl_runner_port sim_runner_port(struct sim_worker *worker);
 void sim_store_run(struct sim_worker *worker, struct sim_event *event);
 void sim_store_late(struct sim_world *w, struct sim_event *event);
 void sim_store_next(struct sim_worker *worker);
+/** Whether the application is in the store. */
+bool sim_store_has_app(struct sim_world *w);
+
+/* processor.c */
+struct kcl_runner_port sim_runner_port(struct sim_worker *worker);
 void sim_runner_begin(struct sim_worker *worker, struct sim_event *event);
+void sim_runner_call(struct sim_worker *worker, struct sim_event *event);
 void sim_runner_done(struct sim_worker *worker, struct sim_event *event);
-bool sim_is_cancelled(const struct sim_worker *worker, uint64_t slot);
+void sim_runner_more(struct sim_worker *worker, struct sim_event *event);
+struct sim_slot *sim_find_slot(struct sim_worker *worker, uint64_t slot);
 
 /* faults.c */
 void sim_plan_faults(struct sim_world *w);
-void sim_fault(struct sim_world *w, uint32_t fault);
+void sim_fault(struct sim_world *w, enum sim_fault fault);
+/** An operator makes the application. */
+void sim_make_app(struct sim_world *w);
+/** Ends whatever lasts, so that the world can settle. */
+void sim_calm(struct sim_world *w);
 
 /* ledger.c */
 void sim_violation(struct sim_world *w, const char *format, ...) KCL_PRINTF(2, 3);
-void sim_ledger_start(struct sim_world *w, const struct sim_slot *slot, const struct kcl_block *block);
-void sim_ledger_accept(struct sim_world *w, const struct sim_slot *slot, const struct kcl_block *block);
-void sim_ledger_commit(struct sim_world *w, const struct kcl_store_ask *ask, const struct kcl_store_reply *reply);
-void sim_ledger_final(struct sim_world *w);
+/** A line of the story, when it is printed. */
+void sim_say(const struct sim_world *w, const char *format, ...) KCL_PRINTF(2, 3);
+void sim_ledger_put(struct sim_world *w, size_t shard);
+/** The application came to be: what was written before need not be read from LATEST. */
+void sim_ledger_born(struct sim_world *w);
+void sim_ledger_start(struct sim_world *w, const struct sim_worker *worker, struct sim_slot *slot,
+                      const struct kcl_block *block);
+void sim_ledger_token(struct sim_world *w, const struct sim_worker *worker, const struct sim_slot *slot);
+/** Records before this index are done, says a processor. */
+void sim_ledger_accept(struct sim_world *w, int shard, size_t upto);
+/** The store has carried out what was asked. */
+void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const struct kcl_store_ask *ask,
+                      const struct kcl_store_reply *reply);
+/** A worker has been told so; `era` is when the store did it. */
+void sim_ledger_told(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_ask *ask,
+                     const struct kcl_store_reply *reply, uint64_t era);
+/** An operator's seek was done: reading is to begin at `index`. */
+void sim_ledger_seek(struct sim_world *w, int shard, size_t index);
+/** The store lost something. */
+void sim_ledger_loss(struct sim_world *w);
+/** Index of the record after that position; SIZE_MAX: no such record. */
+size_t sim_ledger_after(const struct sim_world *w, int shard, const char *sequence);
+
+/* settle.c */
+void sim_settled(struct sim_world *w);
 
 #endif /* KCL_SIM_WORLD_H */

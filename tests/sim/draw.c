@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kind of world that a seed draws. */
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+/* Mostly calm worlds with a few kinds of trouble each: trouble everywhere would hide what needs calm in one place. */
+static uint32_t sometimes(struct kcl_rng *rng, uint32_t one_in, uint32_t most)
+{
+    return kcl_rng_below(rng, one_in) == 0 ? (uint32_t)(1 + kcl_rng_below(rng, most)) : 0;
+}
+
+static void draw_faults(struct sim_options *o, struct kcl_rng *rng)
+{
+    static const struct {
+        enum sim_fault fault;
+        uint32_t one_in;
+        uint32_t most;
+    } rows[] = {{SIM_SPLIT, 2, 5},   {SIM_MERGE, 3, 4},         {SIM_TRIM, 4, 3},          {SIM_CRASH, 2, 3},
+                {SIM_FREEZE, 2, 3},  {SIM_CUT, 3, 3},           {SIM_JOIN, 2, 4},          {SIM_LEAVE, 2, 2},
+                {SIM_PAUSE, 5, 3},   {SIM_SEEK, 5, 3},          {SIM_WIPE, 4, 2},          {SIM_SNAPSHOT, 4, 2},
+                {SIM_RESTART, 6, 2}, {SIM_STORE_FREEZE, 5, 2},  {SIM_CLOCK_FORWARD, 6, 2}, {SIM_CLOCK_BACK, 6, 2}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        o->faults[rows[i].fault] = sometimes(rng, rows[i].one_in, rows[i].most);
+    }
+    o->faults[SIM_RESTORE] = o->faults[SIM_SNAPSHOT];
+}
+
+/*
+ * Section 5 (g) of the protocol: when the server's clock goes back and the store
+ * is lost, and everybody who knew the highest token dies or is kept from the
+ * store for the whole hold, tokens can fall: nothing outside the store remembers
+ * them. Such worlds are not drawn: a clock that goes back comes with a loss only
+ * where every worker is reachable and stays.
+ */
+static void spare_tokens(struct sim_options *o, struct kcl_rng *rng)
+{
+    if (o->faults[SIM_CLOCK_BACK] == 0 || (o->faults[SIM_WIPE] == 0 && o->faults[SIM_RESTORE] == 0)) {
+        return;
+    }
+    if (kcl_rng_below(rng, 2) == 0) {
+        o->faults[SIM_CLOCK_BACK] = 0;
+        return;
+    }
+    static const enum sim_fault kept_away[] = {SIM_CRASH, SIM_FREEZE, SIM_CUT, SIM_LEAVE, SIM_STORE_FREEZE};
+    for (size_t i = 0; i < sizeof(kept_away) / sizeof(kept_away[0]); i++) {
+        o->faults[kept_away[i]] = 0;
+    }
+    o->lost_request = 0;
+    o->lost_answer = 0;
+    o->delayed_request = 0;
+    o->require_existing = true; /* nor may a fresh worker come first */
+}
+
+/* A stream as large as one application has: many workers start together. */
+static void draw_large(struct sim_options *o, struct kcl_rng *rng)
+{
+    o->lease_duration_ms = 10000;
+    o->run_ms = 30000;
+    o->settle_ms = 90000;
+    o->workers = 20;
+    o->shards = 200;
+    o->put_every_ms = 20;
+    o->callback_ms = 20;
+    o->faults[SIM_CRASH] = (uint32_t)kcl_rng_below(rng, 3);
+    o->faults[SIM_SPLIT] = (uint32_t)kcl_rng_below(rng, 5);
+    o->faults[SIM_WIPE] = (uint32_t)kcl_rng_below(rng, 2);
+}
+
+void sim_draw(struct sim_options *o, uint64_t seed)
+{
+    struct kcl_rng rng;
+    kcl_rng_init(&rng, seed ^ UINT64_C(0x9e3779b97f4a7c15));
+    memset(o, 0, sizeof(*o));
+    o->seed = seed;
+    static const uint64_t durations[] = {1000, 3000, 10000};
+    o->lease_duration_ms = durations[kcl_rng_below(&rng, 3)];
+    o->run_ms = 6 * o->lease_duration_ms + kcl_rng_below(&rng, 20000);
+    o->settle_ms = 8 * o->lease_duration_ms + 90000;
+    o->workers = 1 + kcl_rng_below(&rng, 4);
+    o->shards = 1 + kcl_rng_below(&rng, 5);
+    o->max_leases = sometimes(&rng, 6, 4);
+    static const kcl_position_kind positions[] = {KCL_AT_TRIM_HORIZON, KCL_AT_TRIM_HORIZON, KCL_AT_LATEST,
+                                                  KCL_AT_TIMESTAMP};
+    o->position = positions[kcl_rng_below(&rng, 4)];
+    o->head_ms = kcl_rng_below(&rng, 2) == 0 ? 0 : kcl_rng_below(&rng, 6000);
+    o->position_ms = 1000 + kcl_rng_below(&rng, o->head_ms + 3000);
+    o->handoff_ms = kcl_rng_below(&rng, 3) == 0 ? 30000 : o->lease_duration_ms;
+    o->budget_bytes = kcl_rng_below(&rng, 5) == 0 ? 500 + kcl_rng_below(&rng, 8000) : 64 << 20;
+    o->put_every_ms = (uint32_t)(5 + kcl_rng_below(&rng, 100));
+    o->callback_ms = (uint32_t)(1 + kcl_rng_below(&rng, kcl_rng_below(&rng, 4) == 0 ? 2000 : 50));
+    o->callback_timeout_ms = 600000;
+    if (kcl_rng_below(&rng, 8) == 0) {
+        o->callback_stuck = 3;
+        o->callback_timeout_ms = 10000 + kcl_rng_below(&rng, 20000);
+    }
+    o->manual = kcl_rng_below(&rng, 4) == 0;
+    o->lost_request = sometimes(&rng, 3, 100);
+    o->lost_answer = sometimes(&rng, 3, 100);
+    o->delayed_request = sometimes(&rng, 3, 60);
+    o->lost_notify = sometimes(&rng, 2, 1000);
+    o->stream_error = sometimes(&rng, 3, 200);
+    o->callback_fails = sometimes(&rng, 3, 300);
+    o->no_children = kcl_rng_below(&rng, 8) == 0;
+    o->list_lag_ms = sometimes(&rng, 6, 3000);
+    /* From LATEST all is skipped that no one alive remembers: only an application that is never made anew
+     * while it is read promises more. */
+    o->require_existing = o->position == KCL_AT_LATEST || kcl_rng_below(&rng, 2) == 0;
+    draw_faults(o, &rng);
+    if (kcl_rng_below(&rng, 400) == 0) {
+        memset(o->faults, 0, sizeof(o->faults));
+        draw_large(o, &rng);
+    }
+    spare_tokens(o, &rng);
+}

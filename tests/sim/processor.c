@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The threads of the processors: callbacks that take a while, fail now and then, checkpoint, or never return. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+struct sim_slot *sim_find_slot(struct sim_worker *worker, uint64_t slot)
+{
+    for (size_t i = 0; i < SIM_SLOTS_MAX; i++) {
+        if (worker->slots[i].used && worker->slots[i].slot == slot) {
+            return &worker->slots[i];
+        }
+    }
+    return NULL;
+}
+
+static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
+{
+    struct sim_worker *worker = self;
+    struct sim_world *w = worker->world;
+    struct sim_event *event =
+        sim_push(w, w->now_ms + kcl_rng_below(&w->rng, 2), SIM_RUNNER_BEGIN, worker->index);
+    event->runner = *ask;
+    return KCL_OK;
+}
+
+static void finish(struct sim_worker *worker, const struct kcl_runner_ask *ask, bool ok, bool fenced, kcl_rc rc)
+{
+    struct kcl_runner_event done;
+    memset(&done, 0, sizeof(done));
+    done.slot = ask->slot;
+    done.op = ask->op;
+    done.kind = KCL_RUNNER_DONE;
+    done.asked = ask->kind;
+    done.ok = ok;
+    done.fenced = fenced;
+    done.rc = rc;
+    kcl_router_on_runner(worker->router, worker->world->now_ms, &done);
+    kcl_runner_event_fini(&done);
+}
+
+static bool fails(struct sim_world *w)
+{
+    return !w->calm && sim_chance(w, w->options.callback_fails);
+}
+
+static void start(struct sim_worker *worker, const struct kcl_runner_ask *ask)
+{
+    struct sim_world *w = worker->world;
+    if (sim_find_slot(worker, ask->slot) == NULL && fails(w)) {
+        finish(worker, ask, false, false, KCL_ENOMEM); /* no thread */
+        return;
+    }
+    for (size_t i = 0; i < SIM_SLOTS_MAX; i++) {
+        struct sim_slot *slot = &worker->slots[i];
+        if (slot->used && slot->slot != ask->slot) {
+            continue;
+        }
+        memset(slot, 0, sizeof(*slot));
+        slot->used = true;
+        slot->slot = ask->slot;
+        slot->token = ask->token;
+        slot->shard = sim_stream_find(&w->stream, ask->shard);
+        slot->started_ms = w->now_ms;
+        finish(worker, ask, !fails(w), false, KCL_OK);
+        return;
+    }
+    abort();
+}
+
+/* A prepared checkpoint comes back whole: its bytes are the sequence number it is for. */
+static void check_pending(struct sim_world *w, const struct kcl_runner_ask *ask)
+{
+    if (ask->kind != KCL_RUNNER_INITIALIZE || !ask->has_pending) {
+        return;
+    }
+    if (ask->pending_state == NULL || ask->pending.kind != KCL_AFTER_SEQUENCE ||
+        strcmp(ask->pending_state->data, ask->pending.sequence) != 0) {
+        sim_violation(w, "a prepared checkpoint came back without its bytes");
+    }
+}
+
+/* The rules of processor.h, as far as a processor can see them. */
+static void check_call(struct sim_world *w, struct sim_slot *slot, const struct kcl_runner_ask *ask)
+{
+    if (slot->ended && ask->kind != KCL_RUNNER_STOP) {
+        sim_violation(w, "a callback (%s) after the last one", kcl_runner_ask_name(ask->kind));
+    }
+    if (slot->running) {
+        sim_violation(w, "a callback (%s) while another one runs", kcl_runner_ask_name(ask->kind));
+    }
+    if (ask->kind == KCL_RUNNER_INITIALIZE) {
+        slot->initialized = true;
+    } else if (ask->kind != KCL_RUNNER_STOP && !slot->initialized) {
+        sim_violation(w, "a callback (%s) before initialize", kcl_runner_ask_name(ask->kind));
+    }
+    if (ask->kind == KCL_RUNNER_STOP && slot->initialized && !slot->ended) {
+        sim_violation(w, "destroyed without an ending");
+    }
+    slot->ended = slot->ended || ask->kind == KCL_RUNNER_LEASE_LOST;
+    check_pending(w, ask);
+}
+
+static bool may_checkpoint(const struct kcl_runner_ask *ask)
+{
+    return (ask->kind == KCL_RUNNER_RECORDS && ask->block != NULL) || ask->kind == KCL_RUNNER_SHUTDOWN_REQUESTED;
+}
+
+static void next_step(struct sim_worker *worker, struct sim_slot *slot, uint64_t takes_ms)
+{
+    struct sim_world *w = worker->world;
+    if (slot->calls_left > 0) {
+        slot->calls_left--;
+        sim_push(w, w->now_ms + takes_ms, SIM_RUNNER_CALL, worker->index)->slot = slot->slot;
+        return;
+    }
+    if (slot->ask.kind == KCL_RUNNER_RECORDS && !w->calm && sim_chance(w, w->options.callback_stuck)) {
+        return; /* it never returns */
+    }
+    sim_push(w, w->now_ms + takes_ms, SIM_RUNNER_DONE, worker->index)->slot = slot->slot;
+}
+
+void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
+{
+    struct sim_world *w = worker->world;
+    struct kcl_runner_ask *ask = &event->runner;
+    struct sim_slot *slot = sim_find_slot(worker, ask->slot);
+    bool looks = (w->options.mutants & SIM_MUTANT_NO_LIFE) == 0;
+    if (ask->kind == KCL_RUNNER_START) {
+        start(worker, ask);
+    } else if (slot == NULL || slot->abandoned) {
+        kcl_block_release(ask->block);
+    } else if (!ask->fenced_is_fine && w->now_ms >= worker->life_ms && looks) {
+        kcl_block_release(ask->block);
+        finish(worker, ask, false, true, KCL_OK);
+    } else {
+        check_call(w, slot, ask);
+        slot->running = true;
+        slot->ask = *ask;
+        slot->block = ask->block;
+        if (ask->kind == KCL_RUNNER_RECORDS && ask->block != NULL) {
+            const kcl_record *last = &ask->block->batch.records[ask->block->batch.records_count - 1];
+            size_t upto = sim_ledger_after(w, slot->shard, last->sequence);
+            slot->delivered_upto = upto > slot->delivered_upto ? upto : slot->delivered_upto;
+            sim_ledger_start(w, worker, slot, ask->block);
+        }
+        slot->will_fail = ask->kind != KCL_RUNNER_LEASE_LOST && ask->kind != KCL_RUNNER_STOP && fails(w);
+        slot->calls_left = 0;
+        if (w->options.manual && may_checkpoint(ask)) {
+            slot->calls_left = (uint32_t)kcl_rng_below(&w->rng, SIM_CALLS_MAX + 1);
+        }
+        next_step(worker, slot, 1 + kcl_rng_below(&w->rng, w->options.callback_ms));
+    }
+    kcl_text_release(ask->pending_state);
+    ask->pending_state = NULL;
+    slot = sim_find_slot(worker, ask->slot);
+    if (slot != NULL) {
+        slot->ask.pending_state = NULL;
+    }
+}
+
+/* Checkpoint, prepare or commit; of all that was delivered, or of a record of this batch. */
+void sim_runner_call(struct sim_worker *worker, struct sim_event *event)
+{
+    struct sim_world *w = worker->world;
+    struct sim_slot *slot = sim_find_slot(worker, event->slot);
+    if (slot == NULL) {
+        return;
+    }
+    if (slot->abandoned) {
+        sim_push(w, w->now_ms + 1, SIM_RUNNER_DONE, worker->index)->slot = slot->slot;
+        return;
+    }
+    struct kcl_runner_event call;
+    memset(&call, 0, sizeof(call));
+    call.slot = slot->slot;
+    call.op = slot->call_op = ++worker->calls;
+    call.kind = KCL_RUNNER_CHECKPOINT;
+    uint64_t what = kcl_rng_below(&w->rng, 4);
+    slot->call_prepares = what == 0 && slot->block != NULL;
+    slot->call_upto = 0;
+    if (what == 1) {
+        call.commit = true;
+        slot->call_upto = slot->prepared_upto;
+    } else if (slot->block == NULL) {
+        call.last = true;
+        slot->call_upto = slot->delivered_upto;
+    } else {
+        size_t count = slot->block->batch.records_count;
+        size_t at = call.prepare || kcl_rng_below(&w->rng, 2) == 0 ? count - 1 : kcl_rng_below(&w->rng, count);
+        const char *sequence = slot->block->batch.records[at].sequence;
+        slot->call_upto = sim_ledger_after(w, slot->shard, sequence);
+        call.prepare = slot->call_prepares;
+        call.last = at == count - 1 && !call.prepare;
+        if (kcl_position_after(&call.position, sequence, 0) != KCL_OK) {
+            abort();
+        }
+        call.state = call.prepare ? sim_must(kcl_text_new(sequence, strlen(sequence))) : NULL;
+    }
+    if (!call.prepare) {
+        sim_ledger_accept(w, slot->shard, slot->call_upto); /* the user says that they are done */
+    }
+    kcl_router_on_runner(worker->router, w->now_ms, &call);
+    kcl_runner_event_fini(&call);
+}
+
+void sim_runner_done(struct sim_worker *worker, struct sim_event *event)
+{
+    struct sim_world *w = worker->world;
+    struct sim_slot *slot = sim_find_slot(worker, event->slot);
+    if (slot == NULL) {
+        return;
+    }
+    slot->running = false;
+    struct kcl_block *block = slot->block;
+    slot->block = NULL;
+    bool ok = !slot->will_fail;
+    const struct kcl_runner_ask ask = slot->ask;
+    if (ask.kind == KCL_RUNNER_RECORDS && block != NULL && ok) {
+        const kcl_record *last = &block->batch.records[block->batch.records_count - 1];
+        sim_ledger_accept(w, slot->shard, sim_ledger_after(w, slot->shard, last->sequence));
+    }
+    kcl_block_release(block);
+    if (ask.kind == KCL_RUNNER_SHARD_ENDED && ok) {
+        slot->ended = true;
+    }
+    bool abandoned = slot->abandoned;
+    slot->used = ask.kind != KCL_RUNNER_STOP && !abandoned;
+    if (!abandoned) {
+        finish(worker, &ask, ok, false, KCL_OK);
+    }
+}
+
+/* SIM_MUTANT_GOES_ON: it gave the lease up, and delivers on. */
+void sim_runner_more(struct sim_worker *worker, struct sim_event *event)
+{
+    struct sim_slot *slot = sim_find_slot(worker, event->slot);
+    if (slot != NULL && worker->alive && worker->world->now_ms < worker->life_ms) {
+        sim_ledger_token(worker->world, worker, slot);
+    }
+}
+
+static void runner_checkpoint_done(void *self, uint64_t id, uint64_t op, kcl_rc rc)
+{
+    struct sim_worker *worker = self;
+    struct sim_world *w = worker->world;
+    struct sim_slot *slot = sim_find_slot(worker, id);
+    if (slot == NULL || slot->call_op != op) {
+        sim_violation(w, "a checkpoint call was answered that nobody had made");
+        return;
+    }
+    slot->call_op = 0;
+    struct sim_book *book = &w->books[slot->shard];
+    if (rc == KCL_OK && slot->call_prepares) {
+        slot->prepared_upto = slot->call_upto;
+    } else if (rc == KCL_OK && slot->call_upto > book->acked_upto && book->acked_era == w->era) {
+        sim_violation(w, "S2: a checkpoint of %s up to %zu was answered, but %zu are stored",
+                      w->stream.shards[slot->shard].id, slot->call_upto, book->acked_upto);
+    }
+    if (rc != KCL_OK && rc != KCL_EFENCED && rc != KCL_ESTORE && rc != KCL_EBACKWARD && rc != KCL_ESTATE) {
+        sim_violation(w, "a checkpoint call was answered %d", (int)rc);
+    }
+    next_step(worker, slot, 1 + kcl_rng_below(&w->rng, w->options.callback_ms));
+}
+
+static void runner_stop_soon(void *self, uint64_t slot)
+{
+    (void)self;
+    (void)slot;
+}
+
+static void runner_abandon(void *self, uint64_t id)
+{
+    struct sim_slot *slot = sim_find_slot(self, id);
+    if (slot == NULL) {
+        return;
+    }
+    slot->abandoned = true;
+    slot->used = slot->running;
+    if (slot->call_op != 0) {
+        struct sim_worker *worker = self;
+        slot->call_op = 0;
+        sim_push(worker->world, worker->world->now_ms + 1, SIM_RUNNER_DONE, worker->index)->slot = id;
+    }
+}
+
+struct kcl_runner_port sim_runner_port(struct sim_worker *worker)
+{
+    return (struct kcl_runner_port){runner_submit, runner_checkpoint_done, runner_stop_soon, runner_abandon, worker};
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * L1, looked at after a time without faults: everything was read, every open shard
+ * runs on one worker, evenly as far as limits allow, and nothing moves any more.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+/* How long before the end nothing may have moved. */
+#define STILL_MS 20000
+
+struct running {
+    struct sim_world *w;
+    size_t count;
+    int owners[SIM_SHARDS_MAX];
+};
+
+static void count_running(void *user, const char *shard, uint64_t token, const char *state)
+{
+    struct running *running = user;
+    int index = sim_stream_find(&running->w->stream, shard);
+    (void)token;
+    if (index >= 0 && strcmp(state, "running") == 0) {
+        running->owners[index]++;
+        running->count++;
+    }
+}
+
+static void check_shards(struct sim_world *w, const struct running *running, bool room)
+{
+    for (size_t i = 0; i < w->stream.shards_count; i++) {
+        const struct sim_shard *shard = &w->stream.shards[i];
+        int owners = running->owners[i];
+        if (w->books[i].accepted_upto < shard->records_count && room) {
+            sim_violation(w, "L1: %s has %zu records, %zu accepted; it runs on %d workers", shard->id,
+                          shard->records_count, w->books[i].accepted_upto, owners);
+        }
+        if (owners != (shard->closed ? 0 : 1) && (room || owners > 1)) {
+            sim_violation(w, "L1: %s (%s) runs on %d workers", shard->id, shard->closed ? "closed" : "open",
+                          owners);
+        }
+        if (w->books[i].sought && room) {
+            sim_violation(w, "L1: a seek of %s to record %zu was lost", shard->id, w->books[i].sought_index);
+        }
+    }
+}
+
+/* Within one of each other, but for those that have all they may have. */
+static void check_shares(struct sim_world *w, const size_t *own)
+{
+    for (size_t i = 0; i < w->workers_count; i++) {
+        const struct sim_worker *a = w->workers[i];
+        if (a->alive && own[i] > a->max_leases) {
+            sim_violation(w, "L1: w%zu has %zu shards and may have %" PRIu64, i, own[i], a->max_leases);
+        }
+        for (size_t k = 0; a->alive && k < w->workers_count; k++) {
+            const struct sim_worker *b = w->workers[k];
+            if (b->alive && own[i] > own[k] + 1 && own[k] < b->max_leases) {
+                sim_violation(w, "L1: not settled: w%zu has %zu shards and w%zu %zu", i, own[i], k, own[k]);
+            }
+        }
+    }
+}
+
+void sim_settled(struct sim_world *w)
+{
+    struct running running = {.w = w};
+    size_t own[SIM_WORKERS_MAX] = {0};
+    size_t open = 0;
+    for (size_t i = 0; i < w->stream.shards_count; i++) {
+        open += w->stream.shards[i].closed ? 0 : 1;
+    }
+    size_t may_own = 0;
+    for (size_t i = 0; i < w->workers_count; i++) {
+        struct sim_worker *worker = w->workers[i];
+        if (worker->trace.broken > 0) {
+            sim_violation(w, "an invariant broke: %s", worker->trace.broken_text);
+        }
+        if (!worker->alive) {
+            continue;
+        }
+        size_t before = running.count;
+        kcl_router_each_shard(worker->router, count_running, &running);
+        own[i] = running.count - before;
+        may_own += worker->max_leases;
+    }
+    check_shards(w, &running, may_own >= open);
+    check_shares(w, own);
+    if (w->last_move_ms + STILL_MS > w->now_ms) {
+        sim_violation(w, "L1: not at rest: something moved at %" PRIu64, w->last_move_ms);
+    }
+    /* Each lease: given out, moved for balance, perhaps once more for the worker that came last; and its end. */
+    uint64_t most = 20 + 6 * w->stream.shards_count;
+    if (w->moves_calm > most) {
+        sim_violation(w, "L1: %" PRIu64 " moves after the last fault; at most %" PRIu64 " are in order",
+                      w->moves_calm, most);
+    }
+}
