@@ -4,8 +4,10 @@
 
 import argparse
 import base64
+import collections
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,17 +29,28 @@ STORY = [
     (40, "producers stop; the rest is read"),
 ]
 
+WORKERS = ("A", "B")
+
+
+def short(shard):
+    """The number at the end of a shard id."""
+    return int(shard.split("-")[-1])
+
 
 class Quickstart:
     def __init__(self, options):
         self.options = options
         self.bin = options.bin
+        self.made = False  # the stream
         self.dir = tempfile.mkdtemp(prefix="kcl-quickstart-")
         self.started = []  # every process of ours, to be ended
         self.workers = {}
         self.lines = {}  # worker -> records it printed
         self.offsets = {}
         self.records = []  # (token, worker, place, shard, key, number)
+        self.killed = {}  # worker -> shards it had
+        self.waits = []  # (what began, when, worker that must print, shards it counts for)
+        self.took = []  # (what, ms)
         self.stream = "quickstart-%d" % os.getpid()
         self.environment = dict(os.environ)
         if not options.endpoint:
@@ -95,6 +108,16 @@ class Quickstart:
         self.workers[name] = self.start("worker-" + name, command, stdout=open(out, "wb"))
         self.lines[name] = 0
         self.offsets[name] = 0
+        self.measure("worker %s started: its first record" % name, name)
+
+    def kill_worker(self, name, heir):
+        """Ends a worker as a crash would; `heir` is to read its shards."""
+        self.killed[name] = set(self.owners(self.status())[name])
+        self.workers[name].kill()
+        self.measure("worker %s killed: the first record of its shards, by %s" % (name, heir), heir, self.killed[name])
+
+    def measure(self, what, name, shards=None):
+        self.waits.append([what, time.monotonic(), name, shards])
 
     def start_producers(self):
         self.producers = []
@@ -132,6 +155,17 @@ class Quickstart:
                 process.kill()
                 process.wait()
 
+    def clean_up(self):
+        """Ends what was started; a stream made elsewhere is deleted, the leases in another Redis stay."""
+        if self.options.endpoint and self.made:
+            try:
+                self.kcl("stream", "delete", "--stream", self.stream)
+            except SystemExit as problem:
+                print("stream %s is left: %s" % (self.stream, problem), file=sys.stderr)
+        self.end_all()
+        if self.options.redis and self.workers:
+            print("left in Redis: the keys kcl:{%s}:*" % self.stream)
+
     # ---- what there is to see ----
 
     def read_output(self):
@@ -146,32 +180,49 @@ class Quickstart:
                 record = json.loads(line)
                 key, number = base64.b64decode(record["data"]).split()
                 self.lines[name] += 1
-                self.records.append((record["token"], name, self.lines[name], record["shard"], int(key), int(number)))
+                shard = short(record["shard"])
+                self.records.append((record["token"], name, self.lines[name], shard, int(key), int(number)))
+                self.note(name, shard)
+
+    def note(self, name, shard):
+        """A record arrived: ends what waited for it."""
+        for wait in list(self.waits):
+            what, since, wanted, shards = wait
+            if name != wanted or (shards is not None and shard not in shards):
+                continue
+            self.took.append((what, time.monotonic() - since))
+            self.waits.remove(wait)
 
     def status(self):
         command = [os.path.join(self.bin, "kcl"), "status", "--app", self.stream, "--redis", self.redis, "--json"]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30)
         return json.loads(done.stdout) if done.returncode == 0 else {"workers": [], "leases": []}
 
-    def show(self, second, event):
-        state = self.status()
-        rates = {name: self.lines[name] - self.shown.get(name, 0) for name in self.workers}
-        self.shown = dict(self.lines)
-        owners = {}
+    @staticmethod
+    def owners(state):
+        """Worker -> numbers of the open shards it reads; "" for those that nobody reads now."""
+        owners = collections.defaultdict(list)
         for lease in state["leases"]:
             if lease["state"] == "open":
-                owners.setdefault(lease["owner"] or "nobody", []).append(int(lease["shard"].split("-")[-1]))
-        ended = sum(1 for lease in state["leases"] if lease["state"] == "ended")
-        lags = [lease["behind_ms"] for lease in state["leases"]
-                if lease["state"] == "open" and (lease["behind_ms"] or 0) >= 0]
-        parts = []
-        for name in sorted(set(self.workers) | set(owners)):
-            shards = ",".join(str(s) for s in sorted(owners.get(name, [])))
-            rate = " %4d rec/s" % rates[name] if name in rates else ""
-            parts.append("%s: shards [%s]%s" % (name, shards, rate))
-        print("%3ds  %-58s  ended %d  lag %d ms%s"
-              % (second, "   ".join(parts), ended, max([lag for lag in lags if lag is not None] or [0]),
-                 "   <- " + event if event else ""), flush=True)
+                owners[lease["owner"] or ""].append(short(lease["shard"]))
+        return owners
+
+    def show(self, second, event):
+        """One line of at most 100 columns, and one before it when something happens."""
+        state = self.status()
+        owners = self.owners(state)
+        lags = [lease["behind_ms"] or 0 for lease in state["leases"] if lease["state"] == "open"]
+        cells = []
+        for name in WORKERS:
+            rate = "%d/s" % (self.lines[name] - self.shown.get(name, 0)) if name in self.workers else "-"
+            shards = " ".join(str(s) for s in sorted(owners[name]))
+            cells.append("%-16s %6s" % ((shards + " (killed)" if name in self.killed else shards).strip(), rate))
+        self.shown = dict(self.lines)
+        if event:
+            print("      -- " + event)
+        print("%3ds  %s   %s   %-9s %5d  %6d ms"
+              % (second, cells[0], cells[1], " ".join(str(s) for s in sorted(owners[""])) or "-",
+                 sum(lease["state"] == "ended" for lease in state["leases"]), max(lags, default=0)), flush=True)
 
     # ---- the story ----
 
@@ -186,12 +237,17 @@ class Quickstart:
             self.kcl("stream", "merge", "--stream", self.stream, "--shard", "shardId-000000000002",
                      "--with", "shardId-000000000003", "--wait")
         elif event.startswith("worker A is killed"):
-            self.workers["A"].kill()
+            self.kill_worker("A", "B")
 
     def run(self):
         self.start_servers()
         self.kcl("stream", "create", "--stream", self.stream, "--shards", "4", "--wait")
-        print("stream %s with 4 shards at %s, leases in %s\n" % (self.stream, self.endpoint, self.redis.split("@")[-1]))
+        self.made = True
+        print("stream %s with 4 shards at %s, leases in %s" % (self.stream, self.endpoint, self.redis.split("@")[-1]))
+        print("%d producers put %d records a second each; a silent worker keeps its leases for %d s\n"
+              % (KEYS, RATE, LEASE_MS // 1000))
+        print("      %-23s   %-23s   shards    shards\ntime  %-23s   %-23s   of nobody ended  lag"
+              % (("worker A", "worker B") + ("shards      records/s",) * 2))
         self.shown = {}
         self.start_producers()
         begun = time.monotonic()
@@ -201,15 +257,17 @@ class Quickstart:
             self.act(event)
             while time.monotonic() < begun + second + 1:
                 self.feed(min(time.monotonic() - begun, STORY[-1][0]))
-                time.sleep(0.1)
-            self.read_output()
+                self.read_output()
+                time.sleep(0.05)
             self.show(second, event)
         self.stop_producers()
         self.wait_for_rest(begun)
         self.workers["B"].send_signal(signal.SIGTERM)
         code = self.workers["B"].wait(timeout=30)
         self.read_output()
-        print("\nworker B was asked to stop (SIGTERM) and left with exit code %d" % code)
+        print("\nworker B was asked to stop (SIGTERM): exit code %d" % code)
+        for what, seconds in self.took:
+            print("%s after %.1f s" % (what, seconds))
         return self.ledger()
 
     def wait_for_rest(self, begun):
@@ -234,8 +292,8 @@ class Quickstart:
             disorder += number != last.get(key, 0) + 1
             last[key] = number
         lost = len(wanted - seen)
-        print("\nput %d, delivered %d distinct, again %d, lost %d, out of order %d"
-              % (put, len(seen), len(self.records) - len(seen), lost, disorder))
+        print("\nput %d, delivered %d distinct, lost %d, out of order %d (delivered again: %d)"
+              % (put, len(seen), lost, disorder, len(self.records) - len(seen)))
         return 0 if lost == 0 and disorder == 0 else 1
 
 
@@ -245,18 +303,19 @@ def main():
     parser.add_argument("--endpoint", help="URL of a Kinesis service instead of the local one")
     parser.add_argument("--redis", help="URL of a Redis instead of a local one")
     quickstart = Quickstart(parser.parse_args())
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    code = 1
     try:
         code = quickstart.run()
-        if quickstart.options.endpoint:
-            quickstart.kcl("stream", "delete", "--stream", quickstart.stream)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        code = 130
     finally:
-        quickstart.end_all()
-    if code == 0:
-        for name in os.listdir(quickstart.dir):
-            os.unlink(os.path.join(quickstart.dir, name))
-        os.rmdir(quickstart.dir)
-    else:
-        print("logs and output: %s" % quickstart.dir)
+        quickstart.clean_up()
+        if code in (0, 130):
+            shutil.rmtree(quickstart.dir)
+        else:
+            print("logs and output: %s" % quickstart.dir, file=sys.stderr)
     return code
 
 

@@ -5,18 +5,19 @@
 # Debian 12, builds, and ends all that it started.
 #   examples/quickstart.sh [--endpoint URL] [--redis URL]
 # With --endpoint and --redis it runs against other servers: it makes a stream
-# (and deletes it at the end) and an application of its own there.
+# (and deletes it at the end) and an application of its own there, whose keys in
+# Redis stay. AWS wants AWS_REGION and credentials in the environment then.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 for argument in "$@"; do
   case $argument in
-    -h | --help) sed -n '3,9s/^# \{0,1\}//p' examples/quickstart.sh; exit 0 ;;
+    -h | --help) sed -n '3,10s/^# \{0,1\}//p' examples/quickstart.sh; exit 0 ;;
   esac
 done
 
 tests/setup.sh build
-echo "building..."
+echo "building (about a minute the first time) ..."
 cmake --preset release >build.log 2>&1 && ninja -C build/release kcl_command kcl-local >>build.log 2>&1 ||
   { cat build.log; exit 1; }
 rm -f build.log

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The programs of examples/ against a local Kinesis and a Redis of their own.
+
+usage: test_examples.py FOLDER_OF_PROGRAMS [unittest options]
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'server'))
+from kinesis_http import Local  # noqa: E402
+
+BIN = None
+END_S = 60  # no wait takes longer; none that goes well comes near it
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(('AWS_', 'KCL_')) and not k.lower().endswith('_proxy')}
+KEYS = {'AWS_ACCESS_KEY_ID': 'test', 'AWS_SECRET_ACCESS_KEY': 'secret', 'AWS_REGION': 'us-east-1',
+        'HOME': '/nonexistent', 'KCL_LEASE_DURATION_MS': '2000'}
+
+
+class Redis:
+    """A redis-server on a free port, in a folder of its own."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp()
+        for _ in range(20):  # the port may be taken between finding and using it
+            with socket.socket() as probe:
+                probe.bind(('127.0.0.1', 0))
+                port = probe.getsockname()[1]
+            with open(os.path.join(self.folder, 'log'), 'wb') as log:
+                self.process = subprocess.Popen(['redis-server', '--port', str(port), '--bind', '127.0.0.1', '--save', '',
+                                                 '--dir', self.folder], stdout=log)
+            self.url = f'redis://127.0.0.1:{port}'
+            if wait_for(lambda: self.process.poll() is not None or self.answers(port)) and self.process.poll() is None:
+                return
+        raise AssertionError('redis-server does not start')
+
+    @staticmethod
+    def answers(port):
+        with socket.socket() as probe:
+            return probe.connect_ex(('127.0.0.1', port)) == 0
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(END_S)
+        shutil.rmtree(self.folder)
+
+
+def wait_for(condition):
+    """Asks until it is true; False when it did not become so."""
+    end = time.monotonic() + END_S
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class Examples(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kinesis = Local(os.path.join(BIN, 'kcl-local'), '--no-limits', '--create-ms', '0', '--update-ms', '0')
+        cls.addClassCleanup(cls.kinesis.stop)
+        cls.redis = Redis()
+        cls.addClassCleanup(cls.redis.close)
+        cls.env = {**CLEAN, **KEYS, 'KCL_ENDPOINT': f'http://127.0.0.1:{cls.kinesis.port}'}
+
+    def setUp(self):
+        self.name = self.id().split('.')[-1]
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.kcl('stream', 'create', '--stream', self.name, '--shards', '1', '--wait')
+
+    def kcl(self, *words, stdin=''):
+        done = subprocess.run([os.path.join(BIN, 'kcl'), *words], input=stdin, capture_output=True, text=True,
+                              timeout=END_S, env=self.env)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def put(self, *lines):
+        self.kcl('put', '--stream', self.name, '--key', 'k', stdin=''.join(line + '\n' for line in lines))
+
+    def start(self, example, *more, **env):
+        self.out = open(self.folder / 'stdout', 'a+')
+        self.addCleanup(self.out.close)
+        self.err = open(self.folder / 'stderr', 'a+')
+        self.addCleanup(self.err.close)
+        process = subprocess.Popen([os.path.join(BIN, example), self.name, self.name, self.redis.url, *more],
+                                   stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err, env={**self.env, **env})
+        self.addCleanup(lambda: process.poll() is None and (process.kill(), process.wait()))
+        return process
+
+    def stop(self, process):
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(END_S), 0, self.text('stderr'))
+
+    def text(self, name):
+        path = self.folder / name
+        return path.read_text() if path.exists() else ''
+
+    def redis_do(self, *words):
+        with socket.create_connection(('127.0.0.1', int(self.redis.url.rsplit(':', 1)[1])), END_S) as line:
+            line.sendall(b''.join([b'*%d\r\n' % len(words), *(b'$%d\r\n%s\r\n' % (len(w), w.encode()) for w in words)]))
+            answer = line.recv(100)
+        self.assertEqual(answer[:1], b':', answer)
+
+    def sink(self):
+        """Lines in the file of the one shard."""
+        return self.text('shardId-000000000000').splitlines()
+
+    def until(self, what, condition):
+        self.assertTrue(wait_for(condition), f'{what}; sink {self.sink()[-5:]}; {self.text("stderr")}')
+
+    def lease(self):
+        """The one lease; without a checkpoint before there is one."""
+        done = subprocess.run([os.path.join(BIN, 'kcl'), 'status', '--app', self.name, '--redis', self.redis.url, '--json'],
+                              capture_output=True, text=True, timeout=END_S, env=self.env)
+        leases = json.loads(done.stdout)['leases'] if done.returncode == 0 else []
+        return leases[0] if leases else {'checkpoint': '', 'owner': None}
+
+    def test_minimal_prints_each_record_once_and_goes_on_where_it_stopped(self):
+        self.put('one', 'two')
+        process = self.start('minimal')
+        self.until('two lines', lambda: self.text('stdout').count('\n') == 2)
+        self.stop(process)
+        self.put('three')
+        process = self.start('minimal')
+        self.until('three lines', lambda: self.text('stdout').count('\n') == 3)
+        self.stop(process)
+        lines = [line.split() for line in self.text('stdout').splitlines()]
+        self.assertEqual([line[2] for line in lines], ['one', 'two', 'three'])
+        self.assertEqual({line[0] for line in lines}, {'shardId-000000000000'})
+
+    def test_minimal_says_what_is_wrong(self):
+        done = subprocess.run([os.path.join(BIN, 'minimal')], capture_output=True, text=True, timeout=END_S, env=self.env)
+        self.assertEqual((done.returncode, done.stderr), (2, 'usage: minimal STREAM APP redis://HOST:PORT\n'))
+        done = subprocess.run([os.path.join(BIN, 'minimal'), 'nowhere', 'app', self.redis.url], capture_output=True,
+                              text=True, timeout=END_S, env=self.env)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r'(?m)^KCL_ENOSTREAM: .*nowhere')
+
+    def test_manual_checkpoint_records_what_is_on_disk(self):
+        lines = [f'a{i}' for i in range(250)]
+        self.put(*lines)
+        process = self.start('manual_checkpoint', str(self.folder))
+        self.until('a checkpoint', lambda: self.lease()['checkpoint'].isdigit())
+        self.assertEqual(self.sink(), lines)
+        process.kill()
+        process.wait()
+
+        self.put('b')  # fewer than a checkpoint is worth: the next call without records saves it
+        process = self.start('manual_checkpoint', str(self.folder), KCL_IDLE_CALL_MS='20')
+        self.until('b', lambda: self.sink() == lines + ['b'])
+        self.stop(process)
+
+        self.put('c')
+        process = self.start('manual_checkpoint', str(self.folder))
+        self.until('an owner', lambda: self.lease()['owner'] is not None)
+        self.stop(process)  # c was read or was not: it is saved now or read again
+        self.put('d')
+        process = self.start('manual_checkpoint', str(self.folder), KCL_IDLE_CALL_MS='20')
+        self.until('d', lambda: self.sink() == lines + ['b', 'c', 'd'])
+        self.stop(process)
+
+    def test_two_phase_writes_each_record_once_however_it_ends(self):
+        lines = []
+        for round_ in range(4):
+            process = self.start('two_phase', str(self.folder))
+            for i in range(25):
+                lines.append(f'{round_} {i}')
+                self.put(lines[-1])
+            self.until('part of the lines', lambda: len(self.sink()) > len(lines) - 20)
+            process.kill()
+            process.wait()
+        lines.append('end')
+        self.put('end')
+        process = self.start('two_phase', str(self.folder))
+        self.until('the end', lambda: self.sink()[-1:] == ['end'])
+        self.stop(process)
+        self.assertEqual(self.sink(), lines)
+
+    def test_two_phase_cuts_off_what_was_not_committed(self):
+        self.put('a')
+        process = self.start('two_phase', str(self.folder))
+        self.until('a commit', lambda: self.lease()['checkpoint'].isdigit())
+        self.stop(process)
+        # As a worker leaves it that dies between writing and commit: prepared at a length, with more in the file.
+        key = f'kcl:{{{self.name}}}:lease:{self.lease()["key"]}'
+        self.redis_do('HSET', key, 'pend', '3:99999999:0', 'pend_size', '8', 'pend_state', '\x02' + '\0' * 7)
+        with open(self.folder / 'shardId-000000000000', 'a') as out:
+            out.write('half')
+        self.put('b')
+        process = self.start('two_phase', str(self.folder))
+        self.until('b', lambda: self.sink() == ['a', 'b'])
+        self.stop(process)
+
+    def test_fenced_sink_refuses_a_smaller_token(self):
+        self.put('a')
+        process = self.start('fenced_sink', str(self.folder))
+        self.until('a', lambda: self.sink() == ['a'])
+        self.stop(process)
+        token = int(self.text('shardId-000000000000.token'))
+        self.assertGreater(token, 10 ** 15)  # microseconds of the server's clock
+
+        # Somebody with a higher token was here: a worker that does not know yet writes nothing.
+        (self.folder / 'shardId-000000000000.token').write_text(f'{token + 10 ** 12:020d}\n')
+        self.put('b')
+        process = self.start('fenced_sink', str(self.folder))
+        self.until('a refusal', lambda: 'shardId-000000000000: refused: token ' in self.text('stderr'))
+        self.stop(process)
+        self.assertEqual(self.sink(), ['a'])
+
+        # What was refused was not checkpointed: it comes again to who may write.
+        (self.folder / 'shardId-000000000000.token').unlink()
+        process = self.start('fenced_sink', str(self.folder))
+        self.until('b', lambda: self.sink() == ['a', 'b'])
+        self.stop(process)
+
+
+def main():
+    global BIN
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    BIN = os.path.abspath(sys.argv.pop(1))
+    if shutil.which('redis-server') is None:
+        print('redis-server is not installed: skipped')
+        sys.exit(77)
+    unittest.main(verbosity=2)
+
+
+if __name__ == '__main__':
+    main()
