@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kcl/cli/args.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +51,7 @@ static void name_value(const kcl_option_info *info, char out[KCL_ARGS_VALUE_SIZE
     } else {
         (void)snprintf(out, KCL_ARGS_VALUE_SIZE, "%s", dash + 1);
         for (char *c = out; *c != '\0'; c++) {
-            *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+            *c = (char)toupper((unsigned char)*c);
         }
     }
 }
