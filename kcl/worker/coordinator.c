@@ -123,6 +123,12 @@ static void leave(struct kcl_coordinator *c, uint64_t now_ms, const char *cause,
     add(c, out, COORDINATOR_LEAVE);
 }
 
+/* How it ended, given what came of leaving: one that was never a member leaves nothing behind. */
+static kcl_rc left_rc(const struct kcl_coordinator *c, kcl_rc rc)
+{
+    return rc == KCL_OK || !c->member || c->result != KCL_OK ? c->result : KCL_EBUSY;
+}
+
 static bool anything_runs(const struct kcl_coordinator *c)
 {
     const struct kcl_map *held = c->options.held;
@@ -143,7 +149,7 @@ static void on_shutdown(struct kcl_coordinator *c, uint64_t now_ms, struct kcl_c
         stop(c, now_ms, KCL_OK, "shutdown", out);
         return;
     case COORDINATOR_JOINING:
-        /* The join may be on its way: leave, so that nothing stays behind. */
+        /* The join may be on its way: membership leaves when it was answered, so that nothing stays behind. */
         leave(c, now_ms, "shutdown", out);
         return;
     case COORDINATOR_RUNNING:
@@ -168,7 +174,12 @@ static void check_deadlines(struct kcl_coordinator *c, uint64_t now_ms, struct k
     bool starting = c->sm.state == COORDINATOR_FINDING || c->sm.state == COORDINATOR_JOINING;
     if (starting && c->options.start_timeout_ms != 0 &&
         now_ms - c->started_ms >= c->options.start_timeout_ms) {
-        stop(c, now_ms, c->last_rc == KCL_OK ? KCL_ETIMEDOUT : c->last_rc, "start time-out", out);
+        c->result = c->last_rc == KCL_OK ? KCL_ETIMEDOUT : c->last_rc;
+        if (c->sm.state == COORDINATOR_JOINING) {
+            leave(c, now_ms, "start time-out", out);
+        } else {
+            stop(c, now_ms, c->result, "start time-out", out);
+        }
         return;
     }
     if (now_ms < c->deadline_ms) {
@@ -178,7 +189,7 @@ static void check_deadlines(struct kcl_coordinator *c, uint64_t now_ms, struct k
         c->result = anything_runs(c) ? KCL_EBUSY : KCL_OK;
         leave(c, now_ms, "deadline", out);
     } else if (c->sm.state == COORDINATOR_LEAVING) {
-        stop(c, now_ms, c->result == KCL_OK ? KCL_EBUSY : c->result, "left without an answer", out);
+        stop(c, now_ms, left_rc(c, KCL_EBUSY), "left without an answer", out);
     }
 }
 
@@ -318,6 +329,7 @@ void kcl_coordinator_step(struct kcl_coordinator *c, uint64_t now_ms, bool may_a
     case COORDINATOR_JOINED:
         if (c->sm.state == COORDINATOR_JOINING) {
             kcl_sm_move(&c->sm, now_ms, COORDINATOR_RUNNING, "joined");
+            c->member = true;
         }
         start_walk(c);
         break;
@@ -331,7 +343,7 @@ void kcl_coordinator_step(struct kcl_coordinator *c, uint64_t now_ms, bool may_a
         break;
     case COORDINATOR_GONE:
         if (c->sm.state == COORDINATOR_LEAVING) {
-            stop(c, now_ms, event->rc == KCL_OK ? c->result : KCL_EBUSY, "left", out);
+            stop(c, now_ms, left_rc(c, event->rc), "left", out);
         }
         break;
     case COORDINATOR_SHUTDOWN:

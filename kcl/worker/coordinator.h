@@ -119,7 +119,7 @@ struct kcl_coordinator {
     uint32_t not_active;
     kcl_rc last_rc;
     kcl_rc result;
-    bool member;
+    bool member;           /* it joined */
     /* the walk over table and held; both cursors are indices that a change resets */
     bool walking;
     size_t lease_cursor;

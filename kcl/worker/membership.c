@@ -10,8 +10,10 @@
  *           start            answered                   a store that lost something
  *   IDLE ─────────► JOINING ──────────► MEMBER ◄───────────────────────────► REJOINING
  *                      │                   │ leave           answered            │
- *                      │ refused           ▼                                     │
- *                      └─────► LEFT ◄── LEAVING ◄────────────────────────────────┘
+ *                      │ refused, leave    ▼                                     │
+ *                      ├─────► LEFT ◄── LEAVING ◄────────────────────────────────┘
+ *                      │                   ▲
+ *                      └───────────────────┘ leave while a join is out
  *
  * Waits: JOINING, MEMBER, REJOINING and LEAVING for the reply to one ask at a
  * time; MEMBER between heartbeats for the timer or a notification.
@@ -22,7 +24,10 @@
  */
 static const struct kcl_sm_state states[MEMBERSHIP_N] = {
     [MEMBERSHIP_IDLE] = {"idle", KCL_SM_TO(MEMBERSHIP_JOINING) | KCL_SM_TO(MEMBERSHIP_LEFT), false},
-    [MEMBERSHIP_JOINING] = {"joining", KCL_SM_TO(MEMBERSHIP_MEMBER) | KCL_SM_TO(MEMBERSHIP_LEFT), false},
+    [MEMBERSHIP_JOINING] = {"joining",
+                            KCL_SM_TO(MEMBERSHIP_MEMBER) | KCL_SM_TO(MEMBERSHIP_LEAVING) |
+                                KCL_SM_TO(MEMBERSHIP_LEFT),
+                            false},
     [MEMBERSHIP_MEMBER] = {"member", KCL_SM_TO(MEMBERSHIP_REJOINING) | KCL_SM_TO(MEMBERSHIP_LEAVING), false},
     [MEMBERSHIP_REJOINING] = {"rejoining",
                               KCL_SM_TO(MEMBERSHIP_MEMBER) | KCL_SM_TO(MEMBERSHIP_REJOINING) |
@@ -177,7 +182,12 @@ static void on_reply(struct kcl_membership *m, uint64_t now_ms, const struct kcl
         return; /* stale */
     }
     m->waiting_op = 0;
-    if (event->rc != KCL_OK) {
+    bool late_join = m->sm.state == MEMBERSHIP_LEAVING && event->asked == KCL_STORE_JOIN;
+    if (late_join && event->rc == KCL_OK && event->status != KCL_STORE_REJOIN) {
+        m->next_ms = now_ms; /* registered after all: take it back */
+        return;
+    }
+    if (event->rc != KCL_OK && !late_join) {
         on_failed(m, now_ms, event, out);
         return;
     }
@@ -241,6 +251,11 @@ static void on_leave(struct kcl_membership *m, uint64_t now_ms, struct kcl_membe
         return;
     case MEMBERSHIP_IDLE:
     case MEMBERSHIP_JOINING:
+        if (m->waiting_op != 0) {
+            /* The join that is out may register this worker: its answer is waited for. */
+            kcl_sm_move(&m->sm, now_ms, MEMBERSHIP_LEAVING, "leave");
+            return;
+        }
         kcl_sm_move(&m->sm, now_ms, MEMBERSHIP_LEFT, "leave");
         m->next_ms = KCL_NEVER;
         add(m, out, MEMBERSHIP_GONE);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a worker ends that never became a member. */
+#include <string.h>
+
+#include "kcl/base/map.h"
+#include "kcl/base/timer.h"
+#include "kcl/worker/coordinator.h"
+#include "leases/table.h"
+#include "tests/support/test.h"
+
+static struct kcl_coordinator c;
+static struct kcl_coordinator_effects out;
+static struct kcl_table table;
+static struct kcl_map held;
+static uint64_t now_ms;
+
+static void step(enum kcl_coordinator_event_kind kind, kcl_rc rc)
+{
+    const struct kcl_coordinator_event event = {.kind = kind, .op = c.waiting_op, .rc = rc, .active = true};
+    kcl_coordinator_step(&c, now_ms, false, &event, &out);
+}
+
+/* Up to the join. */
+static int set_up(void **state)
+{
+    (void)state;
+    now_ms = 1000000;
+    kcl_table_init(&table);
+    kcl_map_init(&held);
+    const struct kcl_coordinator_options options = {.self = "w#1", .start_timeout_ms = 5000,
+                                                    .shutdown_timeout_ms = 25000, .table = &table, .held = &held,
+                                                    .seed = 1};
+    kcl_coordinator_init(&c, &options);
+    step(COORDINATOR_START, KCL_OK);
+    step(COORDINATOR_DESCRIBED, KCL_OK);
+    assert_int_equal(c.sm.state, COORDINATOR_JOINING);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    kcl_table_fini(&table);
+    kcl_map_fini(&held);
+    return 0;
+}
+
+static void assert_leaves(void)
+{
+    assert_int_equal(c.sm.state, COORDINATOR_LEAVING);
+    assert_int_equal(out.count, 2);
+    assert_int_equal(out.effects[0].kind, COORDINATOR_STOP_ALL);
+    assert_int_equal(out.effects[1].kind, COORDINATOR_LEAVE);
+}
+
+static void assert_ended(kcl_rc rc)
+{
+    assert_int_equal(out.count, 1);
+    assert_int_equal(out.effects[0].kind, COORDINATOR_ENDED);
+    assert_string_equal(kcl_rc_name(out.effects[0].rc), kcl_rc_name(rc));
+}
+
+static void test_a_start_that_runs_out_of_time_takes_its_join_back(void **state)
+{
+    (void)state;
+    step(COORDINATOR_STORE_ERROR, KCL_ESTORE);
+    now_ms += 5000;
+    step(COORDINATOR_TICK, KCL_OK);
+    assert_leaves();
+    step(COORDINATOR_GONE, KCL_OK);
+    assert_ended(KCL_ESTORE);
+}
+
+static void test_a_shutdown_before_the_join_was_answered_is_clean(void **state)
+{
+    (void)state;
+    step(COORDINATOR_SHUTDOWN, KCL_OK);
+    assert_leaves();
+    now_ms = kcl_coordinator_due_ms(&c);
+    step(COORDINATOR_TICK, KCL_OK); /* the store hangs: nothing was held, so nothing is left */
+    assert_ended(KCL_OK);
+}
+
+static void test_a_member_that_cannot_say_goodbye_says_so(void **state)
+{
+    (void)state;
+    step(COORDINATOR_JOINED, KCL_OK);
+    step(COORDINATOR_SHUTDOWN, KCL_OK);
+    step(COORDINATOR_SHUTDOWN, KCL_OK);
+    assert_leaves();
+    assert_true(kcl_coordinator_due_ms(&c) < now_ms + 1000); /* a second request promises a second */
+    now_ms = kcl_coordinator_due_ms(&c);
+    step(COORDINATOR_TICK, KCL_OK);
+    assert_ended(KCL_EBUSY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_start_that_runs_out_of_time_takes_its_join_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_shutdown_before_the_join_was_answered_is_clean, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_member_that_cannot_say_goodbye_says_so, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
