@@ -69,7 +69,7 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_config_from_environment(kcl_config *config, kc
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_get(const kcl_config *config, const char *name, char *value,
                                              size_t value_size);
 
-/** One option, as kcl_config_list shows it. All texts are static. */
+/** One option, as kcl_config_list shows it. Valid during the call; all but `range` and `standard` are static. */
 typedef struct kcl_option_info {
     const char *name;
     const char *type; /* text, number, flag, choice, secret */

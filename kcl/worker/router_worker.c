@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "kcl/base/alloc.h"
@@ -189,8 +190,7 @@ static void release(struct kcl_router *r, const struct kcl_coordinator_effect *e
 
 static void tell_ended(struct kcl_router *r, kcl_rc rc)
 {
-    static const char left[] = "some shards did not finish in time; their last batches will be delivered again";
-    const char *text = rc == KCL_OK ? "" : rc == KCL_EBUSY ? left : kcl_rc_text(rc);
+    const char *text = rc == KCL_OK ? "" : rc == KCL_EBUSY ? r->left : kcl_rc_text(rc);
     if (rc != KCL_OK && rc != KCL_EBUSY && r->last_error != NULL) {
         text = r->last_error->data;
     }
@@ -201,8 +201,24 @@ static void tell_ended(struct kcl_router *r, kcl_rc rc)
     note(r, &(struct kcl_router_note){.kind = ROUTER_NOTE_ENDED, .rc = rc, .text = text});
 }
 
+/* What was left, for whoever asks why the end was not a clean one. */
+static void note_left(struct kcl_router *r)
+{
+    size_t used = 0;
+    int wrote = snprintf(r->left, sizeof(r->left), "%zu shards did not finish in time, their last batches come again:",
+                         r->slots_count);
+    for (size_t i = 0; i < r->slots_count && wrote > 0 && used + (size_t)wrote < sizeof(r->left) - 8; i++) {
+        used += (size_t)wrote;
+        wrote = snprintf(r->left + used, sizeof(r->left) - used, " %s", r->slots[i]->unit->shard);
+    }
+    if (wrote > 0 && used + (size_t)wrote >= sizeof(r->left)) {
+        memcpy(r->left + sizeof(r->left) - 5, " ...", 5);
+    }
+}
+
 static void stop_all(struct kcl_router *r, uint64_t now_ms)
 {
+    note_left(r);
     r->stopped = true;
     r->fenced = true;
     for (size_t i = 0; i < r->slots_count;) {
@@ -339,6 +355,17 @@ static void make_plan(struct kcl_router *r, uint64_t now_ms, bool may_balance)
     kcl_router_planner(r, now_ms, &event);
 }
 
+/* From LATEST an application begins with the shards that were open at its birth: those that are open now may be
+ * children of shards that were written to in between. */
+static int64_t first_at_ms(const struct kcl_router *r, const struct kcl_planner_effect *e)
+{
+    if (r->options.position.kind != KCL_AT_LATEST) {
+        return e->at_ms;
+    }
+    int64_t made_ms = r->epoch_s * 1000;
+    return r->table.born_ms > made_ms ? r->table.born_ms : made_ms;
+}
+
 static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e)
 {
     struct kcl_stream_ask ask;
@@ -346,7 +373,7 @@ static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e
     ask.op = e->op;
     ask.kind = KCL_STREAM_LIST;
     ask.filter = e->filter;
-    ask.at_ms = e->at_ms;
+    ask.at_ms = first_at_ms(r, e);
     if (ask.filter == KCL_FILTER_AT_LATEST) {
         /* LATEST is the birth of the application: a shard that was closed since then has records to read. */
         bool younger = r->table.born_ms <= r->epoch_s * 1000;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kcl/worker/store_line.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <kcl/checkpointer.h>
@@ -431,10 +432,12 @@ static kcl_rc dispatch(struct call *c)
 }
 
 /* What happened, for the log; a store need not say it. NULL when out of memory. */
-static struct kcl_text *words(kcl_rc rc, const kcl_error *err)
+static struct kcl_text *words(const struct kcl_store_line *line, kcl_rc rc, const kcl_error *err)
 {
-    const char *text = err->message[0] != '\0' ? err->message : kcl_rc_text(rc);
-    return kcl_text_new(text, strlen(text));
+    char text[KCL_ERROR_MESSAGE_MAX + 40];
+    int size = snprintf(text, sizeof(text), "%.30s: %s", line->options.store.ops->name,
+                        err->message[0] != '\0' ? err->message : kcl_rc_text(rc));
+    return size > 0 ? kcl_text_new(text, (size_t)size) : NULL;
 }
 
 /* What every reply of the group shares: the result of the call, and its text. */
@@ -450,7 +453,7 @@ static void finish(struct call *c, kcl_rc rc)
     }
     if (rc != KCL_OK) {
         kcl_changes_fini(&reply->changes);
-        reply->what = words(rc, &c->err);
+        reply->what = words(c->line, rc, &c->err);
     }
     reply->rc = rc;
 }
@@ -534,7 +537,7 @@ void kcl_store_line_perform(struct kcl_store_line *line, const struct kcl_store_
     if (rc != KCL_OK) {
         for (i = 0; i < group->count; i++) {
             replies[i].rc = rc;
-            replies[i].what = words(rc, &err);
+            replies[i].what = words(line, rc, &err);
         }
         return;
     }
