@@ -113,7 +113,7 @@ static bool canonical_request(const struct request *r, const struct authorizatio
     return true;
 }
 
-static bool signature_right(const struct options *o, const struct request *r,
+static bool signature_right(const struct credentials *c, const struct request *r,
                             const struct authorization *auth, const char *date)
 {
     unsigned char key[EVP_MAX_MD_SIZE], next[EVP_MAX_MD_SIZE];
@@ -129,7 +129,7 @@ static bool signature_right(const struct options *o, const struct request *r,
         return false;
     snprintf(string_to_sign, sizeof string_to_sign, ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n%s", date,
              auth->date, auth->region, auth->service, hash);
-    snprintf(start, sizeof start, "AWS4%s", o->secret_key);
+    snprintf(start, sizeof start, "AWS4%s", c->secret_key);
     hmac((const unsigned char *)start, strlen(start), steps[0], key);
     for (size_t i = 1; i < sizeof steps / sizeof steps[0]; i++) {
         hmac(key, HASH_BYTES, steps[i], next);
@@ -153,12 +153,11 @@ static const char *unsigned_header(const struct request *r, const struct authori
 }
 
 /* The date must be at most 15 minutes off and agree with the scope. */
-static bool date_right(const struct request *r, const struct authorization *auth, const char *date,
-                       struct answer *a)
+static bool date_right(int64_t now_ms, const struct authorization *auth, const char *date, struct answer *a)
 {
     struct tm tm = {0};
     char now_text[32];
-    time_t now = (time_t)(r->now_ms / 1000);
+    time_t now = (time_t)(now_ms / 1000);
     const char *end = strptime(date, "%Y%m%dT%H%M%SZ", &tm);
     struct tm now_tm;
     if (end == NULL || *end != '\0' || strncmp(date, auth->date, 8) != 0) {
@@ -169,13 +168,13 @@ static bool date_right(const struct request *r, const struct authorization *auth
     int64_t sent_ms = (int64_t)timegm(&tm) * 1000;
     gmtime_r(&now, &now_tm);
     strftime(now_text, sizeof now_text, "%Y%m%dT%H%M%SZ", &now_tm);
-    if (sent_ms < r->now_ms - SKEW_MS) {
+    if (sent_ms < now_ms - SKEW_MS) {
         answer_error(a, "InvalidSignatureException",
                      "Signature expired: %s is now earlier than %s (%s - 15 min.)", date,
                      "the oldest allowed date", now_text);
         return false;
     }
-    if (sent_ms > r->now_ms + SKEW_MS) {
+    if (sent_ms > now_ms + SKEW_MS) {
         answer_error(a, "InvalidSignatureException",
                      "Signature not yet current: %s is still later than %s + 15 min.", date, now_text);
         return false;
@@ -183,29 +182,45 @@ static bool date_right(const struct request *r, const struct authorization *auth
     return true;
 }
 
-static bool verify(const struct options *o, const struct request *r, const struct authorization *auth,
+static bool same(const char *one, const char *other)
+{
+    return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+static bool is_expired(const struct auth *known, const char *access_key, const char *token)
+{
+    for (size_t i = 0; i < AUTH_OLD; i++)
+        if (known->old[i].access_key != NULL && same(known->old[i].access_key, access_key) &&
+            same(known->old[i].session_token, token))
+            return true;
+    return false;
+}
+
+static bool verify(const struct auth *known, const struct request *r, const struct authorization *auth,
                    struct answer *a)
 {
     const char *date = request_header(r, "x-amz-date");
     const char *token = request_header(r, "x-amz-security-token");
     const char *loose = unsigned_header(r, auth);
-    bool token_right =
-        o->session_token == NULL ? token == NULL : token != NULL && strcmp(token, o->session_token) == 0;
     if (date == NULL) {
         answer_error(a, "IncompleteSignatureException",
                      "Authorization header requires an 'X-Amz-Date' header");
         return false;
     }
-    if (strcmp(auth->access_key, o->access_key) != 0 || !token_right) {
+    if (is_expired(known, auth->access_key, token)) {
+        answer_error(a, "ExpiredTokenException", "The security token included in the request is expired");
+        return false;
+    }
+    if (!same(auth->access_key, known->now.access_key) || !same(token, known->now.session_token)) {
         answer_error(a, "UnrecognizedClientException",
                      "The security token included in the request is invalid.");
         return false;
     }
-    if (!date_right(r, auth, date, a))
+    if (!date_right(r->now_ms + known->skew_ms, auth, date, a))
         return false;
-    if (strcmp(auth->region, o->region) != 0 || strcmp(auth->service, "kinesis") != 0) {
+    if (strcmp(auth->region, known->region) != 0 || strcmp(auth->service, "kinesis") != 0) {
         answer_error(a, "InvalidSignatureException",
-                     "Credential should be scoped to region '%s' and service 'kinesis'", o->region);
+                     "Credential should be scoped to region '%s' and service 'kinesis'", known->region);
         return false;
     }
     if (loose != NULL) {
@@ -213,7 +228,7 @@ static bool verify(const struct options *o, const struct request *r, const struc
                      loose);
         return false;
     }
-    if (!signature_right(o, r, auth, date)) {
+    if (!signature_right(&known->now, r, auth, date)) {
         answer_error(
             a, "InvalidSignatureException",
             "The request signature we calculated does not match the signature you provided. Check your AWS "
@@ -223,7 +238,7 @@ static bool verify(const struct options *o, const struct request *r, const struc
     return true;
 }
 
-bool auth_check(const struct options *o, const struct request *r, struct answer *a)
+bool auth_check(const struct auth *known, const struct request *r, struct answer *a)
 {
     const char *text = request_header(r, "authorization");
     struct authorization auth = {0};
@@ -237,5 +252,80 @@ bool auth_check(const struct options *o, const struct request *r, struct answer 
             "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters.");
         return false;
     }
-    return o->access_key == NULL || verify(o, r, &auth, a);
+    return known->now.access_key == NULL || verify(known, r, &auth, a);
+}
+
+static char *copied(const char *text)
+{
+    return text == NULL ? NULL : strcpy(mem_alloc(strlen(text) + 1), text);
+}
+
+static void credentials_free(struct credentials *c)
+{
+    free(c->access_key);
+    free(c->secret_key);
+    free(c->session_token);
+    *c = (struct credentials){0};
+}
+
+void auth_init(struct auth *auth, const struct options *o)
+{
+    memset(auth, 0, sizeof *auth);
+    auth->region = o->region;
+    auth->now = (struct credentials){copied(o->access_key), copied(o->secret_key), copied(o->session_token)};
+}
+
+void auth_fini(struct auth *auth)
+{
+    credentials_free(&auth->now);
+    for (size_t i = 0; i < AUTH_OLD; i++)
+        credentials_free(&auth->old[i]);
+    free(auth->date_text);
+}
+
+/* Other credentials from now on; with the last ones a request is expired. */
+static void rotate(struct auth *auth, const cJSON *body)
+{
+    struct credentials *old = &auth->old[auth->old_next];
+    free(auth->now.secret_key);
+    auth->now.secret_key = NULL;
+    credentials_free(old);
+    *old = auth->now;
+    auth->old_next = (auth->old_next + 1) % AUTH_OLD;
+    auth->now = (struct credentials){copied(json_text(body, "access_key")), copied(json_text(body, "secret")),
+                                     copied(json_text(body, "session_token"))};
+    /* Credentials that come back are good again. */
+    for (size_t i = 0; i < AUTH_OLD; i++)
+        if (same(auth->old[i].access_key, auth->now.access_key) &&
+            same(auth->old[i].session_token, auth->now.session_token))
+            credentials_free(&auth->old[i]);
+}
+
+void auth_change(struct server *s, const cJSON *body, struct answer *a)
+{
+    static const struct field fields[] = {
+        {.name = "access_key", .type = FIELD_STRING, .min = 1, .max = 128},
+        {.name = "secret", .type = FIELD_STRING, .min = 1, .max = 128},
+        {.name = "session_token", .type = FIELD_STRING, .min = 1},
+        {.name = "skew_ms", .type = FIELD_INTEGER, .min = INT64_MIN},
+        {.name = "date", .type = FIELD_STRING},
+        FIELDS_END,
+    };
+    struct auth *auth = &s->auth;
+    bool key = json_member(body, "access_key") != NULL, secret = json_member(body, "secret") != NULL;
+    if (!json_check_known(body, fields, a) || !json_check_types(body, fields, a) ||
+        !json_check_values(body, fields, a))
+        return;
+    if (key != secret || (!key && json_member(body, "session_token") != NULL)) {
+        answer_error(a, "InvalidAuth", "access_key and secret belong together, a session_token to them");
+        return;
+    }
+    if (key)
+        rotate(auth, body);
+    auth->skew_ms = json_integer(body, "skew_ms", auth->skew_ms);
+    /* null gives the true date back */
+    if (cJSON_HasObjectItem(body, "date")) {
+        free(auth->date_text);
+        auth->date_text = copied(json_text(body, "date"));
+    }
 }

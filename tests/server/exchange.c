@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 const char *request_header(const struct request *r, const char *name)
 {
@@ -41,6 +42,19 @@ void answer_string(struct answer *a, const char *text)
 void answer_time(struct answer *a, int64_t ms)
 {
     answer_printf(a, "%" PRId64 ".%03d", ms / 1000, (int)(ms % 1000));
+}
+
+void answer_set_content_type(struct answer *a, const char *text)
+{
+    snprintf(a->content_type, sizeof a->content_type, "%s", text);
+}
+
+void answer_set_date(struct answer *a, int64_t ms)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    strftime(a->date, sizeof a->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 }
 
 void answer_error(struct answer *a, const char *type, const char *format, ...)

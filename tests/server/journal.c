@@ -42,6 +42,26 @@ static void write_member(FILE *f, const char *name, const char *text)
     free(quoted);
 }
 
+/* Names of the request's members, so that a test can see what was sent along. */
+static void write_members(FILE *f, const struct request *r)
+{
+    const cJSON *item;
+    const char *comma = "";
+    if (r->json == NULL)
+        return;
+    fputs(",\"members\":[", f);
+    cJSON_ArrayForEach(item, r->json)
+    {
+        char *quoted = json_quote(item->string, strlen(item->string));
+        fprintf(f, "%s%s", comma, quoted);
+        free(quoted);
+        comma = ",";
+    }
+    fputs("]", f);
+    if (request_header(r, "expect") != NULL)
+        fputs(",\"expect\":true", f);
+}
+
 void journal_note(struct journal *j, const char *operation, const struct request *r, const struct answer *a)
 {
     size_t sent = evbuffer_get_length(a->body);
@@ -60,6 +80,7 @@ void journal_note(struct journal *j, const char *operation, const struct request
     write_member(j->log, "operation", r->operation);
     write_member(j->log, "stream", r->stream);
     write_member(j->log, "shard", r->shard);
+    write_members(j->log, r);
     fprintf(j->log, ",\"status\":%d", a->status);
     write_member(j->log, "error", a->error);
     fprintf(j->log, ",\"records\":%" PRIu64 ",\"bytes_in\":%zu,\"bytes_out\":%zu%s}\n", r->records,

@@ -85,14 +85,44 @@ static bool type_fits(const cJSON *item, enum field_type type)
     case FIELD_BLOB:
         return text != NULL && base64_decoded_size(text, strlen(text)) >= 0;
     case FIELD_INTEGER:
+    case FIELD_NUMBER:
     case FIELD_TIMESTAMP:
         return cJSON_IsNumber(item) && fabs(item->valuedouble) < 1e15;
+    case FIELD_BOOL:
+        return cJSON_IsBool(item);
     case FIELD_OBJECT:
         return cJSON_IsObject(item);
     case FIELD_LIST:
         return cJSON_IsArray(item);
+    case FIELD_ANY:
+        return true;
     }
     return false;
+}
+
+bool json_true(const cJSON *object, const char *name)
+{
+    return cJSON_IsTrue(json_member(object, name));
+}
+
+bool json_check_known(const cJSON *object, const struct field *fields, struct answer *a)
+{
+    const cJSON *item;
+    if (!cJSON_IsObject(object)) {
+        answer_error(a, "SerializationException", "This is no object");
+        return false;
+    }
+    cJSON_ArrayForEach(item, object)
+    {
+        const struct field *f = fields;
+        while (f->name != NULL && strcmp(f->name, item->string) != 0)
+            f++;
+        if (f->name == NULL) {
+            answer_error(a, "ValidationException", "There is no member %s", item->string);
+            return false;
+        }
+    }
+    return true;
 }
 
 bool json_check_types(const cJSON *object, const struct field *fields, struct answer *a)
@@ -189,7 +219,10 @@ static bool value_fits(const cJSON *item, const struct field *f, const char *pat
     case FIELD_BLOB:
         return size_fits(base64_decoded_size(item->valuestring, strlen(item->valuestring)), "a blob", f, path,
                          a);
+    case FIELD_NUMBER:
     case FIELD_TIMESTAMP:
+    case FIELD_BOOL:
+    case FIELD_ANY:
         return true;
     case FIELD_OBJECT:
         snprintf(nested, sizeof nested, "%.120s.", path);

@@ -9,7 +9,17 @@
 
 #include "exchange.h"
 
-enum field_type { FIELD_STRING, FIELD_INTEGER, FIELD_TIMESTAMP, FIELD_BLOB, FIELD_OBJECT, FIELD_LIST };
+enum field_type {
+    FIELD_STRING,
+    FIELD_INTEGER,
+    FIELD_NUMBER,
+    FIELD_TIMESTAMP,
+    FIELD_BLOB,
+    FIELD_BOOL,
+    FIELD_OBJECT,
+    FIELD_LIST,
+    FIELD_ANY
+};
 
 /* One member of an operation's input, with the constraints of the service model. */
 struct field {
@@ -41,6 +51,14 @@ int64_t json_integer(const cJSON *object, const char *name, int64_t otherwise);
 
 /* Timestamp member (seconds with a fraction) in milliseconds, or `otherwise`. */
 int64_t json_time_ms(const cJSON *object, const char *name, int64_t otherwise);
+
+/* Whether a member is there and true. */
+bool json_true(const cJSON *object, const char *name);
+
+/* No members but those of the table: an error in the answer and false when there is
+ * another, or this is no object. The service ignores what it does not know; the admin
+ * calls must not, or a slip of the pen would make a fault that never happens. */
+bool json_check_known(const cJSON *object, const struct field *fields, struct answer *a);
 
 /* Types of all members: a SerializationException in the answer and false when one is wrong. */
 bool json_check_types(const cJSON *object, const struct field *fields, struct answer *a);

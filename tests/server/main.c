@@ -20,7 +20,7 @@ struct option_row {
     const char *help;
 };
 
-#define OPTION_ROWS 20
+#define OPTION_ROWS 21
 
 static void option_table(struct options *o, struct option_row rows[OPTION_ROWS])
 {
@@ -36,6 +36,8 @@ static void option_table(struct options *o, struct option_row rows[OPTION_ROWS])
         {"--session-token", "TOKEN", NULL, &o->session_token, 0, 0, "the session token that belongs to it"},
         {"--region", "NAME", NULL, &o->region, 0, 0, "region in ARNs, and of signatures (default us-east-1)"},
         {"--log", "FILE", NULL, &o->log, 0, 0, "append one JSON line per request"},
+        {"--faults", "FILE", NULL, &o->faults, 0, 0,
+         "rules and modes from the start, see tests/server/README.md"},
         {"--no-limits", NULL, &o->no_limits, NULL, 0, 0, "no rate limits"},
         {"--read-tps", "N", &o->read_tps, NULL, 1, 100000,
          "GetRecords calls per shard and second (default 5)"},
@@ -202,7 +204,7 @@ int main(int argc, char **argv)
     else if (!add_streams(&server, o.streams))
         fputs("kcl-local: --streams takes NAME:SHARDS,... with names of letters, digits, '_', '.', '-'\n",
               stderr);
-    else
+    else if (o.faults == NULL || admin_read_script(&server, o.faults))
         rc = serve(&server);
     server_fini(&server);
     return rc;

@@ -66,6 +66,7 @@ struct stream *model_add(struct model *m, const char *name, uint32_t shards, int
     s->created_ms = now_ms;
     s->retention_hours = 24;
     s->max_record_kib = 1024;
+    s->modes.behind_ms = -1;
     s->change = (struct change){.kind = CHANGE_CREATE, .due_ms = due_ms, .shard_count = shards};
     m->streams = mem_resize(m->streams, m->count + 1, sizeof(struct stream *));
     memmove(m->streams + at + 1, m->streams + at, (m->count - at) * sizeof(struct stream *));
@@ -89,6 +90,27 @@ static void open_first_shards(struct model *m, struct stream *s, uint32_t count,
         stream_add_shard(m, s, start, end, NO_SHARD, NO_SHARD, at_ms);
     }
     s->active_ms = at_ms;
+}
+
+static void carry_out(struct model *m, struct stream *s);
+
+struct stream *model_make_again(struct model *m, const char *name, uint32_t shards, int64_t now_ms)
+{
+    size_t at = model_after(m, name) - 1;
+    const struct stream *old = m->streams[at];
+    bool on_demand = old->on_demand;
+    int64_t born_ms = now_ms > old->created_ms ? now_ms : old->created_ms + 1;
+    uint64_t first_s = old->first_s;
+    /* No number of the old stream may be one of the new. */
+    for (size_t i = 0; i < old->shard_count; i++)
+        if (old->shards[i]->created_s >= first_s)
+            first_s = old->shards[i]->created_s + 1;
+    model_remove(m, at);
+    struct stream *s = model_add(m, name, shards, born_ms, born_ms);
+    s->on_demand = on_demand;
+    s->first_s = first_s;
+    carry_out(m, s);
+    return s;
 }
 
 /*
@@ -126,27 +148,28 @@ static void carry_out(struct model *m, struct stream *s)
 int64_t stream_horizon_ms(const struct stream *s, int64_t now_ms)
 {
     int64_t kept_ms = now_ms - (int64_t)s->retention_hours * 3600 * 1000;
+    if (kept_ms < s->modes.trim_ms)
+        kept_ms = s->modes.trim_ms;
     return kept_ms > s->active_ms ? kept_ms : s->active_ms;
 }
 
-static void shard_trim(struct shard *sh, int64_t horizon_ms)
+void shard_forget(struct shard *sh, size_t count)
 {
-    while (sh->count > 0 && sh->records[sh->head].arrival_ms < horizon_ms) {
-        free(sh->records[sh->head].text);
-        sh->head++;
-        sh->count--;
-    }
+    for (size_t i = 0; i < count; i++)
+        free(sh->records[sh->head + i].text);
+    sh->head += count;
+    sh->count -= count;
 }
 
 /* Developer guide, "Change the data retention period": records older than the
  * period are gone at once; a closed shard leaves the listings with its last data. */
-static void stream_trim(struct stream *s, int64_t now_ms)
+void stream_trim(struct stream *s, int64_t now_ms)
 {
     int64_t horizon_ms = stream_horizon_ms(s, now_ms);
     size_t kept = 0;
     for (size_t i = 0; i < s->shard_count; i++) {
         struct shard *sh = s->shards[i];
-        shard_trim(sh, horizon_ms);
+        shard_forget(sh, shard_find_time(sh, horizon_ms));
         if (sh->closed_ms != 0 && sh->closed_ms < horizon_ms)
             shard_free(sh);
         else
@@ -154,6 +177,18 @@ static void stream_trim(struct stream *s, int64_t now_ms)
     }
     s->shard_count = kept;
     s->trimmed_ms = now_ms;
+}
+
+void stream_drop(struct stream *s, uint32_t number)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->shard_count; i++) {
+        if (s->shards[i]->number == number)
+            shard_free(s->shards[i]);
+        else
+            s->shards[kept++] = s->shards[i];
+    }
+    s->shard_count = kept;
 }
 
 void model_settle(struct model *m, int64_t now_ms)
@@ -186,17 +221,22 @@ struct shard *stream_shard(const struct stream *s, uint32_t number)
     return low < s->shard_count && s->shards[low]->number == number ? s->shards[low] : NULL;
 }
 
-struct shard *stream_shard_by_id(const struct stream *s, const char *id)
+int64_t shard_number(const char *id)
 {
-    unsigned long long number;
     char again[SHARD_ID_TEXT];
     if (strncmp(id, "shardId-", 8) != 0)
-        return NULL;
-    number = strtoull(id + 8, NULL, 10);
+        return NO_SHARD;
+    unsigned long long number = strtoull(id + 8, NULL, 10);
     if (number > UINT32_MAX)
-        return NULL;
+        return NO_SHARD;
     shard_id((uint32_t)number, again);
-    return strcmp(id, again) == 0 ? stream_shard(s, (uint32_t)number) : NULL;
+    return strcmp(id, again) == 0 ? (int64_t)number : NO_SHARD;
+}
+
+struct shard *stream_shard_by_id(const struct stream *s, const char *id)
+{
+    int64_t number = shard_number(id);
+    return number == NO_SHARD ? NULL : stream_shard(s, (uint32_t)number);
 }
 
 struct shard *stream_shard_for(const struct stream *s, hash_key key)
@@ -223,7 +263,7 @@ static uint64_t created_second(const struct stream *s, int64_t parent, int64_t a
     const struct shard *p = parent == NO_SHARD ? NULL : stream_shard(s, (uint32_t)parent);
     uint64_t second = (uint64_t)(at_ms / 1000);
     if (p == NULL)
-        return second;
+        return second > s->first_s ? second : s->first_s;
     return second > p->created_s ? second + 1 : p->created_s + 1;
 }
 

@@ -25,6 +25,15 @@ struct record {
     char *text; /* JSON object */
 };
 
+/* What listings say of a shard instead of the truth. */
+struct lie {
+    bool hidden;
+    bool ranged, parented, adjacented, stated; /* which of the following count */
+    hash_key start, end;
+    int64_t parent, adjacent;
+    bool open;
+};
+
 struct shard {
     uint32_t number;
     int64_t parent;     /* shard number or NO_SHARD */
@@ -40,6 +49,25 @@ struct shard {
     struct call_limit reads, iterators;
     struct read_limit read_bytes;
     struct amount_limit write_records, write_bytes;
+    struct lie lie;
+};
+
+/* How GetRecords ends a shard.
+ *   TOGETHER     the children come with the last records, without NextShardIterator
+ *   NULL         the same with an explicit null
+ *   EMPTY_PAGE   last records with a live iterator; its page is empty and has the children
+ *   CHILDLESS    no iterator and no children
+ *   LIVE         children and an iterator: damaged */
+enum end_shape { END_TOGETHER, END_NULL, END_EMPTY_PAGE, END_CHILDLESS, END_LIVE };
+
+/* What a stream does otherwise than the service, see README.md. */
+struct modes {
+    int64_t trim_ms;     /* records before this are gone */
+    int64_t list_lag_ms; /* listings show the stream as it was */
+    int64_t behind_ms;   /* what MillisBehindLatest says; -1 the truth */
+    int64_t arrival_skew_ms;
+    enum end_shape end;
+    uint32_t epoch; /* tokens of another one are expired */
 };
 
 enum stream_status { STREAM_CREATING, STREAM_ACTIVE, STREAM_UPDATING, STREAM_DELETING };
@@ -71,6 +99,10 @@ struct stream {
     uint32_t next_shard;
     int64_t scaled_at_ms[10]; /* last calls of UpdateShardCount, a ring */
     unsigned scaled_next;
+    uint64_t first_s;      /* second its sequence numbers begin at, at least */
+    int64_t written_at_ms; /* the second for which the next two count, see on_demand.c */
+    int64_t written_records, written_bytes;
+    struct modes modes;
 };
 
 struct model_options {
@@ -96,10 +128,22 @@ struct stream *model_find(struct model *m, const char *name);
 /* A stream in CREATING that opens its shards at due_ms. The name must be free. */
 struct stream *model_add(struct model *m, const char *name, uint32_t shards, int64_t now_ms, int64_t due_ms);
 
+/* Removes a stream and makes a new one of that name, ACTIVE at once and born later. */
+struct stream *model_make_again(struct model *m, const char *name, uint32_t shards, int64_t now_ms);
+
 /* Position of the first stream whose name is above `name`. */
 size_t model_after(const struct model *m, const char *name);
 
+/* Forgets what lies before the horizon. */
+void stream_trim(struct stream *s, int64_t now_ms);
+
+/* Forgets a shard with its records. */
+void stream_drop(struct stream *s, uint32_t number);
+
 struct shard *stream_shard(const struct stream *s, uint32_t number);
+
+/* The number in an id, or NO_SHARD when the text is none. */
+int64_t shard_number(const char *id);
 
 /* By id; NULL when the text is no id or there is no such shard. */
 struct shard *stream_shard_by_id(const struct stream *s, const char *id);
@@ -109,7 +153,7 @@ struct shard *stream_shard_for(const struct stream *s, hash_key key);
 
 uint32_t stream_open_count(const struct stream *s);
 
-/* Oldest instant still kept: the stream's first, or now minus retention. */
+/* Oldest instant still kept: the stream's first, now minus retention, or what was trimmed to. */
 int64_t stream_horizon_ms(const struct stream *s, int64_t now_ms);
 
 /* Adds an open shard; parents by number or NO_SHARD. */
@@ -128,6 +172,9 @@ void shard_append(struct shard *sh, char *text, size_t text_len, uint32_t size, 
 
 /* i-th kept record, oldest first. */
 const struct record *shard_record(const struct shard *sh, size_t i);
+
+/* Forgets the first `count` records. */
+void shard_forget(struct shard *sh, size_t count);
 
 /* Position of the first kept record with at least this index, or at least this arrival. */
 size_t shard_find_index(const struct shard *sh, uint64_t index);

@@ -32,6 +32,7 @@ static void answer_iterator(struct answer *a, const char *member, const struct s
 {
     struct token t = {.kind = TOKEN_ITERATOR,
                       .shard = sh->number,
+                      .epoch = st->modes.epoch,
                       .made_ms = now_ms,
                       .born_ms = st->created_ms,
                       .index = index};
@@ -149,6 +150,18 @@ static void date_text(int64_t ms, char out[64])
     strftime(out, 64, "%a %b %d %H:%M:%S UTC %Y", &tm);
 }
 
+static void iterator_expired(const struct server *s, const struct request *r, const struct token *t,
+                             struct answer *a)
+{
+    char made[64], now[64];
+    date_text(t->made_ms, made);
+    date_text(r->now_ms, now);
+    answer_error(a, "ExpiredIteratorException",
+                 "Iterator expired. The iterator was created at time %s while right now it is %s which is "
+                 "further in the future than the tolerated delay of %" PRId64 " milliseconds.",
+                 made, now, s->options.iterator_life_ms);
+}
+
 /* The shard an iterator reads; NULL with an error in the answer. API page GetRecords:
  * an iterator lives 5 minutes and may be used again until then. */
 static struct shard *open_iterator(struct server *s, struct request *r, struct answer *a, struct token *t,
@@ -164,20 +177,17 @@ static struct shard *open_iterator(struct server *s, struct request *r, struct a
     shard_id(t->shard, id);
     memcpy(r->shard, id, sizeof r->shard);
     if (r->now_ms - t->made_ms > s->options.iterator_life_ms) {
-        char made[64], now[64];
-        date_text(t->made_ms, made);
-        date_text(r->now_ms, now);
-        answer_error(a, "ExpiredIteratorException",
-                     "Iterator expired. The iterator was created at time %s while right now it is %s which "
-                     "is further in "
-                     "the future than the tolerated delay of %" PRId64 " milliseconds.",
-                     made, now, s->options.iterator_life_ms);
+        iterator_expired(s, r, t, a);
         return NULL;
     }
     struct stream *st = model_find(&s->model, t->stream);
     if (st == NULL || st->created_ms != t->born_ms || st->status == STREAM_DELETING) {
         answer_error(a, "ResourceNotFoundException", "Stream %s under account 000000000000 not found.",
                      t->stream);
+        return NULL;
+    }
+    if (st->modes.epoch != t->epoch) {
+        iterator_expired(s, r, t, a);
         return NULL;
     }
     if (arn != NULL && strcmp(arn, st->arn) != 0) {
@@ -234,12 +244,34 @@ static size_t add_records(struct answer *a, const struct shard *sh, size_t i, in
 }
 
 /* Milliseconds from the next unread record to now; 0 when all is read. */
-static int64_t behind_ms(const struct shard *sh, size_t next, int64_t now_ms)
+static int64_t behind_ms(const struct stream *st, const struct shard *sh, size_t next, int64_t now_ms)
 {
+    if (st->modes.behind_ms >= 0)
+        return st->modes.behind_ms;
     if (next == sh->count)
         return 0;
     int64_t behind = now_ms - shard_record(sh, next)->arrival_ms;
     return behind > 0 ? behind : 1;
+}
+
+/* The members behind the records: where to go on, or what follows the shard. */
+static void answer_end(struct answer *a, const struct stream *st, const struct shard *sh, size_t next,
+                       const struct token *t, const struct request *r)
+{
+    enum end_shape shape = st->modes.end;
+    bool ends = next == sh->count && sh->closed_ms != 0 && (shape != END_EMPTY_PAGE || r->records == 0);
+    if (ends && shape == END_NULL)
+        answer_add(a, ",\"NextShardIterator\":null");
+    if (!ends || shape == END_LIVE) {
+        /* An iterator at a future index (LATEST) stays there. */
+        uint64_t index = next < sh->count ? shard_record(sh, next)->index : sh->next_index;
+        answer_add(a, ",");
+        answer_iterator(a, "NextShardIterator", st, sh, index > t->index ? index : t->index, r->now_ms);
+    }
+    if (ends && shape != END_CHILDLESS) {
+        answer_add(a, ",");
+        answer_children(a, st, sh);
+    }
 }
 
 void op_get_records(struct server *s, struct request *r, struct answer *a)
@@ -263,13 +295,7 @@ void op_get_records(struct server *s, struct request *r, struct answer *a)
     size_t next = add_records(a, sh, from, limit, &bytes);
     r->records = next - from;
     read_limit_use(&sh->read_bytes, bytes, r->now_ms);
-    answer_printf(a, "],\"MillisBehindLatest\":%" PRId64 ",", behind_ms(sh, next, r->now_ms));
-    if (next == sh->count && sh->closed_ms != 0) {
-        answer_children(a, st, sh);
-    } else {
-        /* An iterator at a future index (LATEST) stays there. */
-        uint64_t index = next < sh->count ? shard_record(sh, next)->index : sh->next_index;
-        answer_iterator(a, "NextShardIterator", st, sh, index > t.index ? index : t.index, r->now_ms);
-    }
+    answer_printf(a, "],\"MillisBehindLatest\":%" PRId64, behind_ms(st, sh, next, r->now_ms));
+    answer_end(a, st, sh, next, &t, r);
     answer_add(a, "}");
 }

@@ -106,7 +106,7 @@ static struct shard *write_entry(const struct stream *st, const struct entry *e,
     int64_t arrival_ms = now_ms > sh->last_arrival_ms ? now_ms : sh->last_arrival_ms;
     struct seqno n = shard_seqno(sh, sh->next_index, arrival_ms);
     seqno_print(&n, seqno);
-    char *text = record_text(e, seqno, arrival_ms, &len);
+    char *text = record_text(e, seqno, arrival_ms + st->modes.arrival_skew_ms, &len);
     shard_append(sh, text, len, (uint32_t)e->size, arrival_ms);
     return sh;
 }
@@ -124,7 +124,7 @@ void op_put_record(struct server *s, struct request *r, struct answer *a)
 {
     struct entry e = {0};
     char seqno[SEQNO_TEXT], message[256];
-    const struct stream *st = server_stream(s, r, a, STREAM_FOR_DATA);
+    struct stream *st = server_stream(s, r, a, STREAM_FOR_DATA);
     if (st != NULL && read_entry(r->json, st, &e, a)) {
         const struct shard *sh = write_entry(st, &e, r->now_ms, seqno);
         if (sh == NULL) {
@@ -135,6 +135,7 @@ void op_put_record(struct server *s, struct request *r, struct answer *a)
             r->records = 1;
             answer_printf(a, "{\"ShardId\":\"%s\",\"SequenceNumber\":\"%s\"}", r->shard, seqno);
         }
+        on_demand_note(s, st, 1, e.size, r->now_ms);
     }
     free(e.key);
 }
@@ -187,8 +188,10 @@ void op_put_records(struct server *s, struct request *r, struct answer *a)
         answer_error(a, "InvalidArgumentException", "Records size exceeds 10 MB limit");
         good = false;
     }
-    if (good)
+    if (good) {
         write_entries(st, entries, count, r, a);
+        on_demand_note(s, st, (int64_t)count, total, r->now_ms);
+    }
     for (size_t i = 0; i < count; i++)
         free(entries[i].key);
     free(entries);

@@ -197,6 +197,10 @@ static bool continue_listing(struct server *s, struct request *r, struct answer 
                      t.stream);
         return false;
     }
+    if (l->stream->modes.epoch != t.epoch) {
+        answer_error(a, "ExpiredNextTokenException", "NextToken has expired.");
+        return false;
+    }
     l->filter = (enum filter)t.filter;
     l->instant_ms = t.instant_ms;
     shard_id(t.shard, l->after);
@@ -228,6 +232,7 @@ static void answer_next_token(struct answer *a, const struct request *r, const s
     struct token t = {.kind = TOKEN_LIST_SHARDS,
                       .shard = last,
                       .filter = l->filter,
+                      .epoch = l->stream->modes.epoch,
                       .made_ms = r->now_ms,
                       .born_ms = l->stream->created_ms,
                       .instant_ms = l->instant_ms};
@@ -251,17 +256,18 @@ void op_list_shards(struct server *s, struct request *r, struct answer *a)
         limit = 1000;
     answer_add(a, "{\"Shards\":[");
     for (size_t i = 0; i < l.stream->shard_count && !more; i++) {
-        const struct shard *sh = l.stream->shards[i];
+        struct shard seen;
         char id[SHARD_ID_TEXT];
-        shard_id(sh->number, id);
-        if (strcmp(id, l.after) <= 0 || !filter_shows(&l, sh, r->now_ms))
+        shard_id(l.stream->shards[i]->number, id);
+        if (strcmp(id, l.after) <= 0 || !listing_view(l.stream, l.stream->shards[i], r->now_ms, &seen) ||
+            !filter_shows(&l, &seen, r->now_ms))
             continue;
         more = shown == limit;
         if (more)
             break;
         answer_add(a, shown++ == 0 ? "" : ",");
-        answer_shard(a, sh);
-        last = sh->number;
+        answer_shard(a, &seen);
+        last = seen.number;
     }
     answer_add(a, "]");
     if (more)
@@ -311,7 +317,7 @@ static bool shards_allowed(struct server *s, uint32_t more, struct answer *a)
     return false;
 }
 
-static void begin_change(struct server *s, struct stream *st, struct change c, int64_t now_ms)
+void begin_change(struct server *s, struct stream *st, struct change c, int64_t now_ms)
 {
     c.due_ms = now_ms + s->options.update_ms;
     st->change = c;

@@ -44,7 +44,7 @@ const struct field fields_retention[] = {
     FIELDS_END,
 };
 
-static const char *status_name(enum stream_status status)
+const char *stream_status_name(enum stream_status status)
 {
     static const char *const names[] = {"CREATING", "ACTIVE", "UPDATING", "DELETING"};
     return names[status];
@@ -95,7 +95,7 @@ static bool use_allowed(const struct stream *st, enum stream_use use, struct ans
     if (use == STREAM_FOR_CHANGE || (use == STREAM_FOR_LIST && st->status == STREAM_CREATING))
         answer_error(a, "ResourceInUseException",
                      "Stream %s under account " ACCOUNT " not ACTIVE, instead in state %s", st->name,
-                     status_name(st->status));
+                     stream_status_name(st->status));
     else
         answer_error(a, "ResourceNotFoundException", "Stream %s under account " ACCOUNT " not found.",
                      st->name);
@@ -185,7 +185,8 @@ static void answer_stream_summary(struct answer *a, const struct stream *st)
     answer_printf(a,
                   "{\"StreamName\":\"%s\",\"StreamARN\":\"%s\",\"StreamStatus\":\"%s\","
                   "\"StreamModeDetails\":{\"StreamMode\":\"%s\"},\"StreamCreationTimestamp\":",
-                  st->name, st->arn, status_name(st->status), st->on_demand ? "ON_DEMAND" : "PROVISIONED");
+                  st->name, st->arn, stream_status_name(st->status),
+                  st->on_demand ? "ON_DEMAND" : "PROVISIONED");
     answer_time(a, st->created_ms);
 }
 
@@ -281,11 +282,12 @@ void op_describe_stream(struct server *s, struct request *r, struct answer *a)
     answer_add(a, ",\"Shards\":[");
     for (; i < st->shard_count && shown < (size_t)limit; i++) {
         char id[SHARD_ID_TEXT];
+        struct shard seen;
         shard_id(st->shards[i]->number, id);
-        if (after != NULL && strcmp(id, after) <= 0)
+        if ((after != NULL && strcmp(id, after) <= 0) || !listing_view(st, st->shards[i], r->now_ms, &seen))
             continue;
         answer_add(a, shown++ == 0 ? "" : ",");
-        answer_shard(a, st->shards[i]);
+        answer_shard(a, &seen);
     }
     answer_printf(a, "],\"HasMoreShards\":%s}}", i < st->shard_count ? "true" : "false");
 }

@@ -4,8 +4,10 @@
  * rules of the operation. */
 #include "server.h"
 
+#include "token.h"
 #include "util.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +50,7 @@ void server_init(struct server *s, const struct options *options)
         m.write_bytes = o->write_bytes;
     }
     model_init(&s->model, &m);
+    auth_init(&s->auth, o);
     s->faults.first = NULL;
     for (size_t i = 0; i < OPERATIONS; i++)
         call_limit_init(&s->call_limits[i], limited ? operations[i].per_second : 0);
@@ -57,6 +60,7 @@ void server_fini(struct server *s)
 {
     for (size_t i = 0; i < OPERATIONS; i++)
         call_limit_fini(&s->call_limits[i]);
+    auth_fini(&s->auth);
     faults_fini(&s->faults);
     model_fini(&s->model);
     journal_fini(&s->journal);
@@ -74,7 +78,7 @@ static const struct operation *find_operation(const char *name)
 static void answer_not_found(struct answer *a)
 {
     a->status = 404;
-    a->content_type = "text/xml";
+    answer_set_content_type(a, "text/xml");
     answer_add(a, "<UnknownOperationException/>\n");
 }
 
@@ -86,15 +90,39 @@ static bool is_json_call(const struct request *r)
            (type[26] == '\0' || type[26] == ';' || type[26] == ' ');
 }
 
+/* Stream and shard as the request names them, right or wrong: rules and the log ask for
+ * them before any operation does. */
+static void note_names(struct request *r)
+{
+    static const char *const members[] = {"ShardId", "ShardToSplit", "ShardToMerge"};
+    const char *name = json_text(r->json, "StreamName"), *arn = json_text(r->json, "StreamARN");
+    const char *iterator = json_text(r->json, "ShardIterator"), *next = json_text(r->json, "NextToken");
+    struct token t;
+    if (iterator != NULL && token_open(iterator, TOKEN_ITERATOR, &t)) {
+        memcpy(r->stream, t.stream, sizeof r->stream);
+        shard_id(t.shard, r->shard);
+        return;
+    }
+    if (name == NULL && arn != NULL && strstr(arn, ":stream/") != NULL)
+        name = strstr(arn, ":stream/") + strlen(":stream/");
+    if (name == NULL && next != NULL && token_open(next, TOKEN_LIST_SHARDS, &t))
+        name = t.stream;
+    snprintf(r->stream, sizeof r->stream, "%.128s", name == NULL ? "" : name);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        const char *shard = json_text(r->json, members[i]);
+        if (shard != NULL)
+            snprintf(r->shard, sizeof r->shard, "%.23s", shard);
+    }
+}
+
 static void run(struct server *s, const struct operation *op, struct request *r, struct answer *a)
 {
     /* Never an empty body: even an operation without members is sent {}. */
-    r->json = json_parse(r->body, r->body_len);
     if (r->json == NULL) {
         answer_error(a, "SerializationException", "The body is no JSON object");
         return;
     }
-    if (!json_check_types(r->json, op->fields, a) || !auth_check(&s->options, r, a))
+    if (!json_check_types(r->json, op->fields, a) || !auth_check(&s->auth, r, a))
         return;
     if (!call_limit_take(&s->call_limits[op - operations], r->now_ms)) {
         answer_error(a, "LimitExceededException", "Rate exceeded for %s", op->name);
@@ -109,17 +137,23 @@ static void run(struct server *s, const struct operation *op, struct request *r,
 static void answer_call(struct server *s, struct request *r, struct answer *a)
 {
     const struct operation *op = find_operation(r->operation);
-    const struct fault *fault = faults_take(&s->faults, r->operation);
+    r->json = json_parse(r->body, r->body_len);
+    note_names(r);
+    const struct fault *fault = faults_take(&s->faults, r);
+    if (fault != NULL && fault->post != NULL) {
+        admin_post_all(s, fault->post);
+        r->now_ms = clock_now_ms();
+    }
     if (fault == NULL || fault->execute) {
         if (op == NULL) {
-            if (auth_check(&s->options, r, a))
+            if (auth_check(&s->auth, r, a))
                 answer_error(a, "UnknownOperationException", "%s", "");
         } else {
             run(s, op, r, a);
         }
     }
     if (fault != NULL)
-        fault_apply(fault, a);
+        fault_apply(fault, r, a);
     journal_note(&s->journal, op == NULL ? NULL : op->name, r, a);
 }
 
@@ -137,4 +171,8 @@ void router_answer(struct server *s, struct request *r, struct answer *a)
         answer_not_found(a);
         journal_note(&s->journal, NULL, r, a);
     }
+    if (s->auth.date_text == NULL)
+        answer_set_date(a, clock_now_ms() + s->auth.skew_ms);
+    else
+        snprintf(a->date, sizeof a->date, "%.63s", s->auth.date_text);
 }

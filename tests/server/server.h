@@ -16,11 +16,29 @@ struct options {
     int64_t create_ms, update_ms, delete_ms;
     const char *access_key, *secret_key, *session_token;
     const char *region;
-    const char *log;
+    const char *log, *faults;
     int64_t no_limits;
     int64_t read_tps, iterator_tps, read_bytes, write_records, write_bytes; /* per shard and second */
     int64_t shard_limit;
     int64_t iterator_life_ms, token_life_ms;
+};
+
+/* Who may sign, and by which clock. */
+struct credentials {
+    char *access_key; /* NULL: signatures are not verified */
+    char *secret_key;
+    char *session_token; /* NULL: none belongs to it */
+};
+
+#define AUTH_OLD 8
+
+struct auth {
+    struct credentials now;
+    struct credentials old[AUTH_OLD]; /* the last ones, refused as expired; no secrets */
+    size_t old_next;
+    const char *region;
+    int64_t skew_ms; /* of the clock behind signatures and the Date header */
+    char *date_text; /* the Date header instead of the truth, none when empty; NULL: the truth */
 };
 
 struct server;
@@ -38,6 +56,7 @@ struct operation {
 struct server {
     struct options options;
     struct model model;
+    struct auth auth;
     struct faults faults;
     struct journal journal;
     struct call_limit call_limits[OPERATIONS_MAX]; /* by position in the table of operations */
@@ -52,11 +71,35 @@ void router_answer(struct server *s, struct request *r, struct answer *a);
 /* admin.c: the paths under /_kcl/. */
 void admin_answer(struct server *s, struct request *r, struct answer *a);
 
+/* Posts {"NAME":body or list of bodies,...}, each as if sent to /_kcl/NAME: what a rule
+ * posts, and the script of --faults. False when one is bad, told on standard error. */
+bool admin_post_all(struct server *s, const cJSON *bodies);
+bool admin_read_script(struct server *s, const char *path);
+
+/* modes.c: POST /_kcl/stream. */
+void modes_change(struct server *s, const cJSON *body, struct answer *a);
+
 /* auth.c: false with an error in the answer when the request is not signed as it must be. */
-bool auth_check(const struct options *o, const struct request *r, struct answer *a);
+bool auth_check(const struct auth *auth, const struct request *r, struct answer *a);
+
+/* POST /_kcl/auth: other credentials, another clock. */
+void auth_init(struct auth *auth, const struct options *o);
+void auth_fini(struct auth *auth);
+void auth_change(struct server *s, const cJSON *body, struct answer *a);
 
 /* What data operations (STREAM_FOR_DATA), listings and changes ask of a stream's state. */
 enum stream_use { STREAM_FOR_LOOK, STREAM_FOR_DATA, STREAM_FOR_LIST, STREAM_FOR_CHANGE };
+
+const char *stream_status_name(enum stream_status status);
+
+/* view.c: the shard as listings show it now; false when they do not. */
+bool listing_view(const struct stream *s, const struct shard *sh, int64_t now_ms, struct shard *seen);
+
+/* on_demand.c: what was asked to be written; may begin to reshard the stream. */
+void on_demand_note(struct server *s, struct stream *st, int64_t records, int64_t bytes, int64_t now_ms);
+
+/* Begins a change of an ACTIVE stream that is done after --update-ms. */
+void begin_change(struct server *s, struct stream *st, struct change c, int64_t now_ms);
 
 /* Stream named by StreamName, StreamARN or both; NULL with an error in the answer. */
 struct stream *server_stream(struct server *s, struct request *r, struct answer *a, enum stream_use use);

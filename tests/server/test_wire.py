@@ -1,59 +1,29 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How kcl-local speaks: HTTP, signatures, faults by script, log and options.
+"""How kcl-local speaks: HTTP, signatures, log and options.
 
 usage: test_wire.py KCL_LOCAL [unittest options]
 """
 import base64
 import datetime
-import http.client
 import json
 import pathlib
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
 from kinesis_http import CONTENT_TYPE, SHAPE_ONLY, TARGET, Local, sign
+from server_case import BINARY, Server, request_bytes
 
-BINARY = sys.argv.pop(1) if len(sys.argv) > 1 else 'kcl-local'
 VECTORS = pathlib.Path(__file__).resolve().parents[3] / 'shared/reference/vectors/sigv4-kinesis.json'
 KEY, SECRET = 'AKIDEXAMPLE', 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
 
 
-def request_bytes(operation, body=b'{}', extra=''):
-    return (f'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {CONTENT_TYPE}\r\nX-Amz-Target: {TARGET}{operation}\r\n'
-            f'Authorization: {SHAPE_ONLY}\r\nX-Amz-Date: 20260101T000000Z\r\n{extra}'
-            f'Content-Length: {len(body)}\r\n\r\n').encode() + body
-
-
-class Case(unittest.TestCase):
+class Case(Server):
     options = ('--create-ms', '0', '--no-limits', '--streams', 'demo:2')
-
-    def setUp(self):
-        self.s = Local(BINARY, *self.options)
-        self.addCleanup(self.check_stop)
-
-    def check_stop(self):
-        self.assertEqual(self.s.stop(), 0, 'exit status after SIGTERM')
-
-    def connect(self):
-        plain = socket.create_connection(('127.0.0.1', self.s.port), timeout=30)
-        self.addCleanup(plain.close)
-        return plain
-
-    def receive(self, plain, answers):
-        """Reads whole answers: [(status, body)]."""
-        stream, got = plain.makefile('rb'), []
-        with stream:
-            for _ in range(answers):
-                status = int(stream.readline().split()[1])
-                headers = http.client.parse_headers(stream)
-                got.append((status, stream.read(int(headers['Content-Length']))))
-        return got
 
 
 class Http(Case):
@@ -231,80 +201,6 @@ class Signatures(unittest.TestCase):
                                      f'{case["name"]}: {error}')
                 tried += 1
         self.assertGreater(tried, 5)
-
-
-class Faults(Case):
-    def fault(self, **rule):
-        answer = self.s.admin('POST', 'fault', rule)
-        self.assertEqual(answer.status, 200, answer.body)
-
-    def count(self):
-        iterator = self.s.ok('GetShardIterator', StreamName='demo', ShardId='shardId-000000000000',
-                             ShardIteratorType='TRIM_HORIZON')['ShardIterator']
-        return len(self.s.ok('GetRecords', ShardIterator=iterator)['Records'])
-
-    PUT = {'StreamName': 'demo', 'Data': 'eA==', 'PartitionKey': 'k', 'ExplicitHashKey': '0'}
-
-    def test_an_error_for_some_requests_of_one_operation(self):
-        self.fault(operation='ListStreams', skip=1, times=2, type='LimitExceededException', message='slow down')
-        self.fault(operation='ListStreams', status=500, body='<html>oops</html>')
-        got = []
-        for _ in range(5):
-            answer = self.s.call('ListStreams')
-            got.append((answer.status, answer.error if answer.json else answer.body))
-        self.assertEqual(got, [(500, b'<html>oops</html>'), (400, 'LimitExceededException'),
-                               (400, 'LimitExceededException'), (200, ''), (200, '')])
-        self.fault(operation='*', status=503)
-        answer = self.s.call('PutRecord', **self.PUT)
-        self.assertEqual((answer.status, answer.body), (503, b''))
-        self.assertEqual(self.count(), 0, 'a refused call does nothing')
-
-    def test_a_reset_with_and_without_the_call_carried_out(self):
-        for execute in (False, True):
-            self.fault(operation='PutRecord', reset=True, execute=execute)
-            with self.assertRaises(ConnectionResetError):
-                self.s.call('PutRecord', **self.PUT)
-            self.s.close()
-            self.assertEqual(self.count(), int(execute))
-
-    def test_a_cut_answer(self):
-        self.fault(operation='ListStreams', truncate=10)
-        with self.assertRaises(http.client.IncompleteRead) as caught:
-            self.s.call('ListStreams')
-        self.assertEqual(len(caught.exception.partial), 10)
-        self.s.close()
-        self.assertEqual(self.s.call('ListStreams').status, 200)
-
-    def test_a_late_answer_holds_up_its_own_connection_only(self):
-        self.fault(operation='PutRecord', delay_ms=3600000)
-        self.fault(operation='PutRecord', delay_ms=100)
-        body = json.dumps(self.PUT).encode()
-        late, soon = self.connect(), self.connect()
-        late.sendall(request_bytes('PutRecord', body))
-        while self.count() < 1:  # carried out at once, answered later
-            pass
-        soon.sendall(request_bytes('PutRecord', body) + request_bytes('ListStreams'))
-        self.assertEqual([status for status, _ in self.receive(soon, 2)], [200, 200])
-        self.assertEqual(self.count(), 2)
-        late.setblocking(False)
-        with self.assertRaises(BlockingIOError):
-            late.recv(1)
-
-    def test_ending_with_answers_held_back(self):
-        self.fault(operation='ListStreams', delay_ms=3600000)
-        self.connect().sendall(request_bytes('ListStreams'))
-        while self.s.admin('GET', 'stats').json['operations'].get('ListStreams', {}).get('requests') != 1:
-            pass
-
-    def test_rules_are_listed_forgotten_and_checked(self):
-        self.assertEqual(self.s.admin('POST', 'fault', {'rules': [
-            {'operation': 'A', 'times': 3, 'status': 500}, {'operation': 'B', 'skip': 1, 'reset': True}]}).status, 200)
-        self.assertEqual(self.s.admin('GET', 'fault').json, [{'operation': 'A', 'skip': 0, 'times': 3},
-                                                             {'operation': 'B', 'skip': 1, 'times': 1}])
-        self.assertEqual(self.s.admin('DELETE', 'fault').status, 200)
-        self.assertEqual(self.s.admin('GET', 'fault').json, [])
-        for bad in ({}, {'operation': 'A', 'times': 0}, {'operation': 'A', 'status': 7}, {'operation': 1}):
-            self.assertEqual(self.s.admin('POST', 'fault', bad).status, 400, bad)
 
 
 class Journal(Case):

@@ -34,6 +34,7 @@ char *token_seal(const struct token *t)
     clean.kind = t->kind;
     clean.shard = t->shard;
     clean.filter = t->filter;
+    clean.epoch = t->epoch;
     clean.made_ms = t->made_ms;
     clean.born_ms = t->born_ms;
     clean.instant_ms = t->instant_ms;

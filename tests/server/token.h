@@ -12,6 +12,7 @@ struct token {
     uint32_t kind;
     uint32_t shard;  /* iterator: shard number; listing: last shard shown */
     uint32_t filter; /* listing: shard filter */
+    uint32_t epoch;  /* of the stream, see struct modes */
     int64_t made_ms;
     int64_t born_ms;    /* creation of the stream, so a new stream of that name is another */
     int64_t instant_ms; /* listing: time of the filter */
