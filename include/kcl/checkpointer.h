@@ -14,7 +14,7 @@
  * last of them returned: do not keep it, do not free it.
  *
  *   thread      the shard's processor thread only, from inside a callback
- *   blocks      until the store answered, at most `store_timeout_ms`, except
+ *   blocks      until the store answered, at most the lease duration, except
  *               where said otherwise
  *   ordering    calls take effect in the order they are made
  *   fencing     once any call returned KCL_EFENCED, all later ones do

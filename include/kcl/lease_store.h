@@ -423,7 +423,10 @@ typedef struct kcl_lease_store_ops {
 
     /** A descriptor that is readable when something may have changed, or -1. May be NULL. */
     int (*watch_fd)(kcl_store_handle *h);
-    /** Reads what made it readable. @return 1 something may have changed, 0 nothing, -1 do not watch any more. */
+    /**
+     * Reads what made it readable. @return 1 something may have changed, 0 nothing, -1 the watch broke: the
+     * descriptor is not used any more, watch_fd is asked for another one a second later.
+     */
     int (*watch_drain)(kcl_store_handle *h);
 } kcl_lease_store_ops;
 

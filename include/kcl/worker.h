@@ -30,6 +30,8 @@ typedef struct kcl_worker kcl_worker;
  * @retval KCL_OK       `*out` is to be freed with kcl_worker_free
  * @retval KCL_ECONFIG  an option is missing or does not go with another; `err` names it
  * @retval KCL_EREGION, KCL_ECREDENTIALS  as the message says
+ * @retval KCL_EINVAL   a NULL pointer, or a stream or file that cannot be
+ * @retval KCL_EFULL    no descriptor is left
  * @retval KCL_ENOMEM
  * @since 0.1
  */
@@ -39,7 +41,7 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_worker_new(kcl_worker **out, const kcl_config 
  * Starts the worker's threads and returns. thread: any, once. blocks: no.
  *
  * @retval KCL_ESTATE  started before
- * @retval KCL_ENOMEM  a thread could not be made
+ * @retval KCL_ENOMEM  a thread could not be made: the worker has ended, and can only be freed
  * @since 0.1
  */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_worker_start(kcl_worker *worker, kcl_error *err);
@@ -73,7 +75,10 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_worker_wait(kcl_worker *worker, int64_t timeou
 
 /**
  * Frees a worker. One that still runs is asked to stop and waited for, as by two
- * requests. NULL is fine. thread: any but the library's own.
+ * requests; beside that it waits for the lease store's present call. A callback
+ * that does not return is left to finish on its own thread: the callbacks and
+ * their data stay in use until that processor's `destroy`. NULL is fine.
+ * thread: any but the library's own.
  *
  * @since 0.1
  */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
 #include <string.h>
 
 #include "kcl/base/alloc.h"
@@ -9,6 +10,8 @@
 
 /* The longest sleep: bytes that a user retained come back without a message. */
 #define SLEEP_MAX_MS 500
+/* A poll that fails returns at once: the loop must not spin on it. */
+#define POLL_FAILED_MS 100
 
 static void set_state(struct kcl_worker *w, kcl_worker_state state)
 {
@@ -37,9 +40,10 @@ static void on_note(void *user, const struct kcl_router_note *note)
                       note->text);
         break;
     case ROUTER_NOTE_ENDED:
-        w->result = note->rc;
-        if (note->rc != KCL_OK) {
-            (void)kcl_error_set(&w->result_error, note->rc, "%s", note->text);
+        /* To whoever waits KCL_ETIMEDOUT means that the worker still runs. */
+        w->result = note->rc == KCL_ETIMEDOUT ? KCL_ECONNECT : note->rc;
+        if (w->result != KCL_OK) {
+            (void)kcl_error_set(&w->result_error, w->result, "%s", note->text);
         }
         break;
     }
@@ -161,10 +165,11 @@ kcl_rc kcl_loop_init(struct kcl_worker *w, kcl_error *err)
     if (rc == KCL_OK) {
         rc = make_router(w);
     }
-    return rc == KCL_OK ? KCL_OK : kcl_error_set(err, rc, "out of memory for a worker");
+    return rc == KCL_OK ? KCL_OK : kcl_error_set(err, rc, rc == KCL_EFULL ? "no descriptor is left for a worker"
+                                                                 : "out of memory for a worker");
 }
 
-/* What the threads still sent after the router had ended. */
+/* What the threads still sent after the router had ended. `runners` may be gone by then. */
 static void drain_events(struct kcl_worker *w)
 {
     struct kcl_message *message = NULL;
@@ -184,18 +189,23 @@ static void drain_events(struct kcl_worker *w)
     }
 }
 
-void kcl_loop_fini(struct kcl_worker *w)
+/* The shards' threads that are left finish alone, and all that was read is freed. */
+static void let_go(struct kcl_worker *w)
 {
     kcl_router_free(w->router);
-    if (w->store != NULL) {
-        kcl_store_thread_stop(w->store);
-    }
+    w->router = NULL;
     if (w->runners != NULL) {
         drain_events(w);
     }
     kcl_runners_free(w->runners);
     w->runners = NULL;
+}
+
+void kcl_loop_fini(struct kcl_worker *w)
+{
+    let_go(w);
     if (w->store != NULL) {
+        kcl_store_thread_stop(w->store);
         drain_events(w);
         kcl_store_thread_free(w->store);
         kcl_mailbox_fini(&w->events);
@@ -290,6 +300,7 @@ static void turn(struct kcl_worker *w)
     kcl_router_turn(w->router, now_ms);
     if (rc != KCL_OK) {
         kcl_log_write(&w->log, KCL_LOG_ERROR, "net", "net.poll.failed", NULL, 0, "%s", err.message);
+        (void)poll(NULL, 0, POLL_FAILED_MS);
     }
 }
 
@@ -301,6 +312,7 @@ void kcl_loop_run(void *user)
         turn(w);
     }
     atomic_store(&w->life_until_ms, 0);
+    let_go(w);
     set_state(w, KCL_WORKER_STOPPED);
     kcl_mailbox_close(&w->done);
 }

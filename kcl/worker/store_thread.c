@@ -23,11 +23,11 @@ struct kcl_store_thread {
     struct kcl_store_line line;
     struct kcl_message notify; /* in the loop's mailbox while `noted` is false */
     atomic_bool noted;
-    bool watch_off; /* the store's descriptor is of no use */
+    uint64_t watch_again_ms; /* the store's descriptor is of no use until then */
     struct kcl_store_reply replies[KCL_STORE_BATCH];
 };
 
-/* A store without a descriptor to watch, or whose watch broke, is looked at again this often. */
+/* A store without a descriptor to watch, or whose watch broke, is asked for one again after this. */
 #define WATCH_RETRY_MS 1000
 
 kcl_rc kcl_store_thread_new(struct kcl_store_thread **out, const struct kcl_store_thread_options *options)
@@ -130,7 +130,8 @@ static void wait(struct kcl_store_thread *t)
 {
     const struct kcl_lease_store_ops *ops = t->options.line.store.ops;
     int watch = -1;
-    if (t->line.handle != NULL && ops->watch_fd != NULL && ops->watch_drain != NULL && !t->watch_off) {
+    if (t->line.handle != NULL && ops->watch_fd != NULL && ops->watch_drain != NULL &&
+        kcl_clock_ms() >= t->watch_again_ms) {
         watch = ops->watch_fd(t->line.handle);
     }
     struct pollfd fds[2] = {{.fd = t->inbox.fd, .events = POLLIN}, {.fd = watch, .events = POLLIN}};
@@ -139,8 +140,10 @@ static void wait(struct kcl_store_thread *t)
         return;
     }
     int changed = ops->watch_drain(t->line.handle);
-    t->watch_off = changed < 0;
-    if (changed > 0) {
+    if (changed < 0) {
+        t->watch_again_ms = kcl_clock_ms() + WATCH_RETRY_MS;
+    }
+    if (changed != 0) { /* with a watch that broke, what it would have told was lost */
         say_changed(t);
     }
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,7 +111,17 @@ kcl_rc kcl_worker_start(kcl_worker *w, kcl_error *err)
     if (rc == KCL_OK) {
         rc = kcl_thread_start(&w->thread, "kcl-loop", 0, kcl_loop_run, w);
     }
-    return rc == KCL_OK ? KCL_OK : kcl_error_set(err, rc, "a thread could not be made");
+    if (rc == KCL_OK) {
+        return KCL_OK;
+    }
+    /* It has ended then: whoever waits for it hears why. */
+    w->result = kcl_error_set(&w->result_error, rc, "a thread could not be made");
+    if (err != NULL) {
+        *err = w->result_error;
+    }
+    atomic_store(&w->state, KCL_WORKER_STOPPED);
+    kcl_mailbox_close(&w->done);
+    return rc;
 }
 
 kcl_rc kcl_worker_run(kcl_worker *w, kcl_error *err)
@@ -122,8 +133,10 @@ kcl_rc kcl_worker_run(kcl_worker *w, kcl_error *err)
 void kcl_worker_request_shutdown(kcl_worker *w)
 {
     if (w != NULL) {
+        int saved = errno; /* a signal handler must leave it as it was */
         (void)atomic_fetch_add(&w->shutdowns, 1);
         kcl_net_wake(w->net);
+        errno = saved;
     }
 }
 

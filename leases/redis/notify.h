@@ -29,7 +29,7 @@ void kcl_redis_notify_init(struct kcl_redis_notify *n, const struct kcl_redis_ur
 void kcl_redis_notify_close(struct kcl_redis_notify *n);
 /** Descriptor to wait on, or -1 for now; connects when it is time to. Blocks up to half the time-out. */
 int kcl_redis_notify_fd(struct kcl_redis_notify *n);
-/** Takes in what came. @return 1 something may have changed, 0 nothing, -1 do not watch any more. */
+/** Takes in what came. @return 1 something may have changed, 0 nothing, -1 the connection broke. */
 int kcl_redis_notify_drain(struct kcl_redis_notify *n);
 
 #endif /* LEASES_REDIS_NOTIFY_H */
