@@ -42,14 +42,13 @@ static void find_older_epochs(const struct search *search)
     }
 }
 
-/* Not listed, by a list that would show it. An empty one proves nothing: every stream has shards. */
-static bool has_left(const struct search *search, size_t node)
+/* Not listed. An empty list proves nothing: every stream has shards. */
+static bool is_unlisted(const struct search *search, size_t node)
 {
     const struct kcl_lineage *lineage = search->lineage;
 
     if (search->options->listed == NULL || search->options->listed->count == 0 ||
-        lineage->nodes[node].shard != NULL ||
-        lineage->nodes[node].lease->rev > search->options->listed_version) {
+        lineage->nodes[node].shard != NULL) {
         return false;
     }
     for (size_t i = 0; i < lineage->nodes[node].parents_count; i++) {
@@ -59,6 +58,13 @@ static bool has_left(const struct search *search, size_t node)
         }
     }
     return true;
+}
+
+/* Not listed, by a list that is younger than the lease and would show it. */
+static bool has_left(const struct search *search, size_t node)
+{
+    return is_unlisted(search, node) &&
+           search->lineage->nodes[node].lease->rev <= search->options->listed_version;
 }
 
 /* All children are known, have leases and have moved on. */
@@ -130,6 +136,8 @@ static void find_in_family(const struct search *search)
                    !parent_stays(search, node)) {
             search->out->ended[search->out->ended_count++] = index;
             search->out->out[index] = true;
+        } else if (lease->state == KCL_LEASE_OPEN && lease->owner == NULL && is_unlisted(search, node)) {
+            search->out->out[index] = true; /* given back since the shards were listed: the next list decides */
         }
     }
 }

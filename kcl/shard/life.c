@@ -162,14 +162,17 @@ void kcl_life_lose(struct kcl_unit *u, uint64_t now_ms, const char *cause, struc
 
 void kcl_life_abandon(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out)
 {
+    uint64_t kept;
+
     kcl_unit_tell(u, now_ms, KCL_LOG_ERROR, "shard.stuck.callback",
                   "a callback takes too long: its thread is left to finish alone and the lease given away",
                   kcl_runner_ask_name(u->runner.asked));
     u->runner.abandoned = true;
     u->runner.asked = 0;
     kcl_progress_callback(&u->progress, now_ms, false);
+    kept = u->deliver.running ? u->deliver.queue[u->deliver.first]->charged_bytes : 0;
     kcl_deliver_fini(&u->deliver);
-    (void)kcl_unit_effect_add(u, out, UNIT_ABANDON);
+    kcl_unit_effect_add(u, out, UNIT_ABANDON)->bytes = kept;
     if (u->sm.state < LIFE_DRAINING) {
         u->how = UNIT_GIVEN_BACK;
         u->drain = true;

@@ -109,9 +109,9 @@ enum kcl_unit_effect_kind {
     UNIT_ASK_STORE,       /* ask.store: CHECKPOINT, PASS, END or STATE. The router fills generation and version */
     UNIT_CHECKPOINT_DONE, /* runner port checkpoint_done(slot, op, rc) */
     UNIT_STOP_SOON,       /* runner port stop_soon(slot) */
-    UNIT_ABANDON,         /* runner port abandon(slot) */
+    UNIT_ABANDON,         /* runner port abandon(slot), which keeps `bytes` of the budget */
     UNIT_NEED_SYNC,       /* the shard ended and its children are not (all) made: ask for a shard sync */
-    UNIT_SHARD_GONE,      /* the service does not know this shard: ask for a shard sync; drain it if it is not listed */
+    UNIT_SHARD_GONE,      /* the service does not know this shard: ask for a shard sync, and drain it */
     UNIT_FINISHED         /* last effect of the last step: `how`; free the unit */
 };
 
@@ -136,6 +136,7 @@ struct kcl_unit_effect {
     enum kcl_unit_effect_kind kind;
     uint64_t op;
     kcl_rc rc;
+    uint64_t bytes;
     enum kcl_unit_how how;
     struct kcl_shard_list *children;
     union {

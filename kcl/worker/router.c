@@ -50,9 +50,7 @@ static void init_machines(struct kcl_router *r)
                                           .trace = o->trace,
                                           .seed = kcl_rng_next(&r->rng)};
     switch (o->position.kind) {
-    case KCL_AT_LATEST:
-        planner.first_filter = KCL_FILTER_AT_LATEST;
-        break;
+    case KCL_AT_LATEST: /* at the birth, which is not known yet */
     case KCL_AT_TIMESTAMP:
         planner.first_filter = KCL_FILTER_AT_TIMESTAMP;
         planner.first_at_ms = o->position.time_ms;

@@ -139,6 +139,8 @@ static bool carry(struct kcl_router *r, struct kcl_slot *slot, struct kcl_unit_e
         r->options.runner.stop_soon(r->options.runner.self, slot->held.slot);
         break;
     case UNIT_ABANDON:
+        /* What the thread holds is lost to the budget; the worker reads on without it. */
+        r->budget.limit_bytes += e->bytes;
         r->options.runner.abandon(r->options.runner.self, slot->held.slot);
         break;
     case UNIT_NEED_SYNC:
@@ -166,6 +168,13 @@ void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slo
         if (carry(r, slot, &out.effects[i])) {
             return;
         }
+    }
+    if (slot->gone && !slot->held.draining) {
+        /* Given back: who plans looks whether the shard has left the stream. While it is held nobody may. */
+        slot->held.draining = true;
+        struct kcl_unit_event drain = {.kind = UNIT_DRAIN, .deadline_ms = KCL_NEVER};
+        kcl_router_step_shard(r, now_ms, slot, &drain);
+        return;
     }
     kcl_timers_set(&r->timers, &slot->timer, kcl_unit_due_ms(slot->unit));
 }

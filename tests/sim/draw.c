@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kind of world that a seed draws. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/sim/world.h"
@@ -112,4 +114,27 @@ void sim_draw(struct sim_options *o, uint64_t seed)
         draw_large(o, &rng);
     }
     spare_tokens(o, &rng);
+}
+
+void sim_print_options(const struct sim_options *o)
+{
+    static const char *const positions[] = {
+        [KCL_AT_TRIM_HORIZON] = "oldest", [KCL_AT_LATEST] = "latest", [KCL_AT_TIMESTAMP] = "timestamp"};
+    printf("seed %" PRIu64 ": %zu workers, %zu shards, D %" PRIu64 " ms, from %s, head %" PRIu64 ", run %" PRIu64
+           ", settle %" PRIu64 "\n",
+           o->seed, o->workers, o->shards, o->lease_duration_ms, positions[o->position], o->head_ms, o->run_ms,
+           o->settle_ms);
+    printf("  requests lost %u, late %u, answers lost %u, notifications lost %u, stream errors %u (in 1000)\n",
+           o->lost_request, o->delayed_request, o->lost_answer, o->lost_notify, o->stream_error);
+    printf("  callbacks up to %u ms, failing %u, stuck %u (in 1000), time-out %" PRIu64 "\n", o->callback_ms,
+           o->callback_fails, o->callback_stuck, o->callback_timeout_ms);
+    printf("  limit %u, budget %" PRIu64 ", hand-off %" PRIu64 ", list lag %u%s%s%s\n ", o->max_leases,
+           o->budget_bytes, o->handoff_ms, o->list_lag_ms, o->manual ? ", manual checkpoints" : "",
+           o->no_children ? ", children not told" : "", o->require_existing ? ", require_existing" : "");
+    for (size_t i = 0; i < SIM_FAULTS_N; i++) {
+        if (o->faults[i] > 0) {
+            printf(" %s %u", sim_fault_names[i], o->faults[i]);
+        }
+    }
+    printf("\n");
 }

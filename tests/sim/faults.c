@@ -27,13 +27,19 @@ const char *const sim_fault_names[SIM_FAULTS_N] = {
     [SIM_CLOCK_BACK] = "clock-back",
 };
 
-/* Each has its own numbers, so that a world without some of them keeps the others where they were. */
+/*
+ * Each has its own numbers, so that a world without some of them keeps the others
+ * where they were. The stream changes from the beginning; all else is right until
+ * the application is made (its birth is then that of a clock that is right).
+ */
 void sim_plan_faults(struct sim_world *w)
 {
     const struct sim_options *o = &w->options;
-    uint64_t from = o->faults_to_ms == 0 ? 1 : o->faults_from_ms;
-    uint64_t to = o->faults_to_ms == 0 ? o->run_ms : o->faults_to_ms;
     for (uint32_t fault = 0; fault < SIM_FAULTS_N; fault++) {
+        bool any_time = fault == SIM_SPLIT || fault == SIM_MERGE;
+        uint64_t start = w->now_ms + o->head_ms;
+        uint64_t from = o->faults_to_ms != 0 ? start + o->faults_from_ms : any_time ? 1 : start + 20;
+        uint64_t to = o->faults_to_ms != 0 ? start + o->faults_to_ms : start + o->run_ms;
         for (uint32_t i = 0; i < o->faults[fault]; i++) {
             struct kcl_rng rng;
             kcl_rng_init(&rng, o->seed * 1000 + fault * 50 + i);
@@ -112,8 +118,13 @@ static void trim(struct sim_world *w)
         struct sim_shard *shard = &w->stream.shards[i];
         bool first = shard->parents[0] < 0 || w->stream.shards[shard->parents[0]].trimmed;
         bool second = shard->parents[1] < 0 || w->stream.shards[shard->parents[1]].trimmed;
-        /* A stream keeps records longer than anybody needs to read them. */
-        if (shard->closed && !shard->trimmed && first && second &&
+        /* A stream keeps records longer than anybody needs to read them. From LATEST a shard whose end nobody
+         * has stored leads nowhere once it has left: children of it that are closed by then are not looked for
+         * (leases/shard_sync.h), so it stays as long. */
+        if (w->options.position == KCL_AT_LATEST && !w->books[i].ended) {
+            continue;
+        }
+        if (shard->closed && !shard->trimmed && first && second && !w->books[i].turns &&
             w->books[i].accepted_upto == shard->records_count) {
             sim_say(w, "      %s leaves the stream", shard->id);
             shard->trimmed = true;
@@ -126,7 +137,7 @@ static void seek(struct sim_world *w)
 {
     size_t index = kcl_rng_below(&w->rng, w->stream.shards_count);
     const struct sim_shard *shard = &w->stream.shards[index];
-    if (shard->records_count == 0 || !sim_store_has_app(w)) {
+    if (shard->records_count == 0 || shard->trimmed || !sim_store_has_app(w)) {
         return;
     }
     size_t at = kcl_rng_below(&w->rng, shard->records_count);

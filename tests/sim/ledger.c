@@ -177,7 +177,7 @@ static void check_lineage(struct sim_world *w, const struct sim_worker *worker, 
 static void check_first(struct sim_world *w, const struct sim_slot *slot, size_t index)
 {
     struct sim_book *book = &w->books[slot->shard];
-    if (book->turns && index == book->sought_index) {
+    if (book->turns && (index == book->sought_index || index == book->sought_before)) {
         book->turns = false;
         book->acked_upto = 0;
         book->stored_number = 0;
@@ -363,6 +363,7 @@ void sim_ledger_told(struct sim_world *w, const struct sim_worker *worker, const
         upto = ask->position.kind == KCL_AFTER_SEQUENCE ? sim_ledger_after(w, index, ask->position.sequence) : 0;
     }
     struct sim_book *book = &w->books[index];
+    book->ended = book->ended || ended;
     if (upto != SIZE_MAX && (upto >= book->acked_upto || book->acked_era < era)) {
         book->acked_upto = upto;
         book->acked_by = worker->index;
@@ -378,6 +379,7 @@ void sim_ledger_seek(struct sim_world *w, int shard, size_t index)
         sim_ledger_accept(w, shard, index); /* skipped by wish */
     }
     book->sought = index < w->stream.shards[shard].records_count;
+    book->sought_before = book->turns ? book->sought_index : index;
     book->sought_index = index;
     book->turns = true;
 }
@@ -390,6 +392,6 @@ void sim_ledger_loss(struct sim_world *w)
         w->workers[i]->left = false; /* who has left may be in an older copy */
     }
     for (size_t i = 0; i < w->stream.shards_count; i++) {
-        w->books[i].sought = w->books[i].turns = false; /* a wish that nobody had heard of is lost with the store */
+        w->books[i].sought = false; /* a wish that nobody had heard of is lost with the store */
     }
 }

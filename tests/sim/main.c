@@ -16,6 +16,9 @@ static bool run_seed(uint64_t seed, bool print, uint64_t *hash)
     char violation[256];
     sim_draw(&options, seed);
     options.print = print;
+    if (print) {
+        sim_print_options(&options);
+    }
     if (sim_run(&options, hash, violation)) {
         return true;
     }

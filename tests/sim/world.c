@@ -347,8 +347,8 @@ static void to_worker(struct sim_world *w, struct sim_worker *worker, struct sim
 
 static void put(struct sim_world *w)
 {
-    sim_ledger_put(w, sim_stream_put(&w->stream, sim_service_ms(w)));
     if (!w->calm) {
+        sim_ledger_put(w, sim_stream_put(&w->stream, sim_service_ms(w)));
         sim_push(w, w->now_ms + 1 + kcl_rng_below(&w->rng, w->options.put_every_ms), SIM_PUT, 0);
     }
 }

@@ -191,9 +191,11 @@ struct sim_book {
     uint64_t acked_ms;
     uint64_t stored_number; /* the store's checkpoint, in stored_era */
     uint64_t stored_era;
+    bool ended;  /* a worker was told that its end is stored */
     bool sought; /* an operator wants it read again from sought_index */
     bool turns; /* the next owner begins there */
     size_t sought_index;
+    size_t sought_before; /* the wish before that one, which a loss may have left */
 };
 
 struct sim_world {
@@ -239,6 +241,7 @@ struct sim_world {
 bool sim_run(const struct sim_options *options, uint64_t *hash, char violation[256]);
 /** Draws options from a seed: which faults there are, and how many. */
 void sim_draw(struct sim_options *options, uint64_t seed);
+void sim_print_options(const struct sim_options *options);
 /** Runs the worlds of rules.c. Answers the exit status. */
 int sim_rules(const char *only, bool print);
 
