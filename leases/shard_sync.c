@@ -233,8 +233,9 @@ static kcl_rc make_wishes(const struct kcl_table *table, const struct kcl_sync_o
         memcpy(wish->parents, shard->parents, sizeof(wish->parents));
         memcpy(wish->hash_start, shard->hash_start, sizeof(wish->hash_start));
         memcpy(wish->hash_end, shard->hash_end, sizeof(wish->hash_end));
-        wish->start = missing[i].oldest ? (kcl_position){.kind = KCL_AT_TRIM_HORIZON}
-                                        : initial_position(table, options);
+        if (!missing[i].oldest) {
+            wish->start = initial_position(table, options); /* else zeroed: the oldest record */
+        }
     }
     wishes->count = count;
     *out = wishes;

@@ -308,7 +308,7 @@ static const kcl_member *next_oldest(const struct kcl_table *table, const kcl_me
 const kcl_member *kcl_table_planner(const struct kcl_table *table, uint64_t sync_interval_ms)
 {
     const kcl_member *planner = next_oldest(table, NULL);
-    uint64_t patience_us = PLANNER_INTERVALS * 1000 * sync_interval_ms;
+    uint64_t patience_us = sync_interval_ms * 1000 * PLANNER_INTERVALS;
     uint64_t turns;
     uint64_t active = 0;
     int64_t since_us;
@@ -323,7 +323,7 @@ const kcl_member *kcl_table_planner(const struct kcl_table *table, uint64_t sync
     for (size_t i = 0; i < table->members.count; i++) {
         active += kcl_table_member_at(table, i)->state == KCL_MEMBER_ACTIVE;
     }
-    turns = (uint64_t)(table->server_us - since_us) / patience_us % active;
+    turns = (uint64_t)(table->server_us - since_us) / patience_us % (active > 0 ? active : 1);
     while (turns-- > 0) {
         planner = next_oldest(table, planner);
     }

@@ -32,6 +32,9 @@ step "clang builds it without a warning"
 CC=clang cmake -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-gdwarf-4 >/dev/null
 ninja -C build/clang -j "$jobs" --quiet
 
+step "clang-tidy and cppcheck"
+tests/check/lint.sh build/clang
+
 step "unit tests, ASan and UBSan"
 cmake --preset dev >/dev/null
 ninja -C build/dev -j "$jobs" --quiet

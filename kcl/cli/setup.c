@@ -115,8 +115,9 @@ kcl_rc kcl_setup_stream(const struct kcl_args *a, const kcl_config *config, stru
     const char *stream = NULL;
     kcl_rc rc = kcl_setup_need(a, config, KCL_OPTION_stream, "--stream", &stream, err);
     if (rc == KCL_OK) {
-        *out = kcl_arn_is(stream) ? (struct kcl_stream_ref){.arn = stream}
-                                  : (struct kcl_stream_ref){.name = stream};
+        bool arn = kcl_arn_is(stream);
+        out->arn = arn ? stream : NULL;
+        out->name = arn ? NULL : stream;
     }
     return rc;
 }

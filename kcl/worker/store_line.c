@@ -531,6 +531,9 @@ void kcl_store_line_perform(struct kcl_store_line *line, const struct kcl_store_
         replies[i].kind = node->ask.kind;
         replies[i].sent_ms = sent_ms;
     }
+    if (group->first == NULL) {
+        return;
+    }
     kcl_error err;
     memset(&err, 0, sizeof(err));
     kcl_rc rc = open_store(line, &err);

@@ -26,7 +26,9 @@ static void make_id(struct kcl_worker *w)
         (void)snprintf(w->name, sizeof(w->name), "%.100s-%" PRIu64, w->host.name[0] != '\0' ? w->host.name : "worker",
                        w->host.pid);
         for (char *c = w->name; *c != '\0'; c++) {
-            *c = *c == '#' || *c == '/' || *c == ' ' ? '-' : *c;
+            if (*c == '#' || *c == '/' || *c == ' ') {
+                *c = '-';
+            }
         }
     }
     (void)snprintf(w->id, sizeof(w->id), "%s#%016" PRIx64, w->name, w->host.nonce);
@@ -206,7 +208,7 @@ kcl_rc kcl_worker_resume_shard(kcl_worker *worker, const char *shard, kcl_error 
 
 kcl_worker_state kcl_worker_current_state(const kcl_worker *worker)
 {
-    return (kcl_worker_state)atomic_load(&((kcl_worker *)(uintptr_t)worker)->state);
+    return (kcl_worker_state)atomic_load(&worker->state);
 }
 
 const char *kcl_worker_id(const kcl_worker *worker)
