@@ -147,7 +147,7 @@ kcl_rc kcl_router_ask_store(struct kcl_router *r, struct kcl_store_ask *ask)
 
 /* ---- after anything has arrived ---- */
 
-static void tell_life(struct kcl_router *r)
+void kcl_router_tell_life(struct kcl_router *r)
 {
     uint64_t life = r->fenced || r->stopped ? 0 : kcl_membership_life_ms(&r->membership);
     if (life != r->told_life_ms) {
@@ -198,7 +198,7 @@ static void settle(struct kcl_router *r, uint64_t now_ms)
     }
     take_back_bytes(r);
     kcl_router_feed(r, now_ms);
-    tell_life(r);
+    kcl_router_tell_life(r);
 }
 
 /* ---- what arrives ---- */
@@ -428,11 +428,17 @@ void kcl_router_on_runner(struct kcl_router *r, uint64_t now_ms, struct kcl_runn
 
 void kcl_router_on_notify(struct kcl_router *r, uint64_t now_ms)
 {
+    if (r->ended) {
+        return;
+    }
     kcl_router_membership(r, now_ms, &(struct kcl_membership_event){.kind = MEMBERSHIP_NOTIFY});
 }
 
 void kcl_router_shutdown(struct kcl_router *r, uint64_t now_ms)
 {
+    if (r->ended) {
+        return;
+    }
     kcl_router_coordinator(r, now_ms, &(struct kcl_coordinator_event){.kind = COORDINATOR_SHUTDOWN});
     settle(r, now_ms);
 }
@@ -450,8 +456,10 @@ kcl_rc kcl_router_pause(struct kcl_router *r, uint64_t now_ms, const char *shard
         (void)kcl_map_remove(&r->paused, shard);
         kcl_free(known);
     }
-    kcl_router_tick_shards(r, now_ms);
-    settle(r, now_ms);
+    if (!r->ended) {
+        kcl_router_tick_shards(r, now_ms);
+        settle(r, now_ms);
+    }
     return KCL_OK;
 }
 
@@ -499,6 +507,10 @@ void kcl_router_turn(struct kcl_router *r, uint64_t now_ms)
         return;
     }
     answer_unsent(r, now_ms);
+    if (r->retry_ms <= now_ms) {
+        r->retry_ms = KCL_NEVER;
+        r->notify = true;
+    }
     if (kcl_membership_due_ms(&r->membership) <= now_ms) {
         kcl_router_membership(r, now_ms, &(struct kcl_membership_event){.kind = MEMBERSHIP_TICK});
     }
@@ -526,7 +538,7 @@ uint64_t kcl_router_due_ms(const struct kcl_router *r)
     }
     uint64_t due = kcl_timers_next_ms(&r->timers);
     uint64_t others[] = {kcl_membership_due_ms(&r->membership), kcl_coordinator_due_ms(&r->coordinator),
-                         kcl_planner_due_ms(&r->planner)};
+                         kcl_planner_due_ms(&r->planner), r->retry_ms};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         due = others[i] < due ? others[i] : due;
     }

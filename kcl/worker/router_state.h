@@ -59,6 +59,7 @@ struct kcl_router {
     bool notify;        /* the table changed: coordinator and planner are to be told */
     bool notify_members;
     bool want_sync;
+    uint64_t retry_ms;  /* when the table is looked at again, for want of memory before; KCL_NEVER */
     /* Checkpoints and loads are no structural changes: a planner reads the whole table again now and then,
      * a page with each heartbeat. The version up to which this one has come; KCL_NEVER: none is under way. */
     uint64_t refresh_version;
@@ -92,6 +93,8 @@ struct kcl_router {
 void kcl_router_unsent(struct kcl_router *r, const struct kcl_unsent *unsent);
 kcl_rc kcl_router_ask_store(struct kcl_router *r, struct kcl_store_ask *ask);
 bool kcl_router_may_act(const struct kcl_router *r, uint64_t now_ms);
+/** Publishes how long callbacks may begin, if that has changed. */
+void kcl_router_tell_life(struct kcl_router *r);
 
 /* router_worker.c */
 void kcl_router_membership(struct kcl_router *r, uint64_t now_ms, const struct kcl_membership_event *event);

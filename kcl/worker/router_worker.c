@@ -10,6 +10,8 @@
 
 /* Balancing hand-offs under way at a time. */
 #define MOVES_MAX 32
+/* Before the table is looked at again when there was no memory for what it asks. */
+#define RETRY_MS 100
 
 static void note(struct kcl_router *r, const struct kcl_router_note *n)
 {
@@ -175,7 +177,7 @@ void kcl_router_membership(struct kcl_router *r, uint64_t now_ms, const struct k
 
 /* ---- coordinator ---- */
 
-static void release(struct kcl_router *r, const struct kcl_coordinator_effect *e)
+static void release(struct kcl_router *r, uint64_t now_ms, const struct kcl_coordinator_effect *e)
 {
     struct kcl_store_ask ask;
     memset(&ask, 0, sizeof(ask));
@@ -183,7 +185,9 @@ static void release(struct kcl_router *r, const struct kcl_coordinator_effect *e
     (void)kcl_string_copy(ask.key, sizeof(ask.key), e->key);
     ask.token = e->token;
     struct kcl_slot *slot = kcl_map_get(&r->held, e->key);
-    if (kcl_router_ask_store(r, &ask) == KCL_OK && slot != NULL) {
+    if (kcl_router_ask_store(r, &ask) != KCL_OK) {
+        r->retry_ms = now_ms + RETRY_MS;
+    } else if (slot != NULL) {
         slot->held.releasing = true;
     }
 }
@@ -205,6 +209,10 @@ static void tell_ended(struct kcl_router *r, kcl_rc rc)
 static void note_left(struct kcl_router *r)
 {
     size_t used = 0;
+    if (r->slots_count == 0) {
+        (void)kcl_string_copy(r->left, sizeof(r->left), "the lease store did not answer when the worker left");
+        return;
+    }
     int wrote = snprintf(r->left, sizeof(r->left), "%zu shards did not finish in time, their last batches come again:",
                          r->slots_count);
     for (size_t i = 0; i < r->slots_count && wrote > 0 && used + (size_t)wrote < sizeof(r->left) - 8; i++) {
@@ -221,6 +229,7 @@ static void stop_all(struct kcl_router *r, uint64_t now_ms)
     note_left(r);
     r->stopped = true;
     r->fenced = true;
+    kcl_router_tell_life(r); /* before anything is given back (W2) */
     for (size_t i = 0; i < r->slots_count;) {
         struct kcl_slot *slot = r->slots[i];
         r->options.runner.stop_soon(r->options.runner.self, slot->held.slot);
@@ -263,7 +272,7 @@ static void start_shard(struct kcl_router *r, uint64_t now_ms, const char *key)
 {
     const struct kcl_table_lease *row = kcl_map_get(&r->table.leases, key);
     if (row != NULL && kcl_router_start_shard(r, now_ms, &row->block->lease) != KCL_OK) {
-        r->notify = true; /* no memory now: the next turn looks again */
+        r->retry_ms = now_ms + RETRY_MS;
     }
 }
 
@@ -290,7 +299,7 @@ static void carry_coordinator(struct kcl_router *r, uint64_t now_ms, const struc
         to_shard(r, now_ms, e);
         break;
     case COORDINATOR_RELEASE:
-        release(r, e);
+        release(r, now_ms, e);
         break;
     case COORDINATOR_FORGET:
         kcl_router_forget(r, e->key);

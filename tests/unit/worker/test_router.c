@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the router promises beyond its machines: order, ends, and want of memory. */
+#include <string.h>
+
+#include "kcl/base/alloc.h"
+#include "kcl/base/facts.h"
+#include "kcl/base/timer.h"
+#include "kcl/worker/router.h"
+#include "leases/key.h"
+#include "leases/table.h"
+#include "tests/support/test.h"
+
+#define SELF "w#0000000000000001"
+
+static struct {
+    struct kcl_router *router;
+    uint64_t now_ms;
+    uint64_t life_ms;       /* as published */
+    uint64_t life_at_leave; /* what it was when the leave was asked for */
+    bool ended;
+    kcl_rc rc;
+    char text[256];
+    int starts; /* of shards' threads */
+    uint64_t stream_op;
+    struct kcl_store_ask asked; /* of membership; the last */
+    int asks;                   /* of anybody, of the store */
+    uint64_t fail_at;           /* so many allocations into the next reply one fails */
+    uint64_t made;              /* allocations while the last was taken in */
+} f;
+
+static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
+{
+    (void)self;
+    f.stream_op = ask->kind == KCL_STREAM_DESCRIBE ? ask->op : f.stream_op;
+    return KCL_OK;
+}
+
+static void stream_cancel(void *self, uint64_t slot)
+{
+    (void)self;
+    (void)slot;
+}
+
+static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
+{
+    (void)self;
+    f.asks++;
+    if (ask->kind == KCL_STORE_LEAVE) {
+        f.life_at_leave = f.life_ms;
+    }
+    if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_HEARTBEAT || ask->kind == KCL_STORE_LEAVE) {
+        f.asked = *ask;
+    }
+    return KCL_OK;
+}
+
+static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
+{
+    (void)self;
+    f.starts += ask->kind == KCL_RUNNER_START ? 1 : 0;
+    kcl_block_release(ask->block);
+    kcl_text_release(ask->pending_state);
+    return KCL_OK;
+}
+
+static void runner_done(void *self, uint64_t slot, uint64_t op, kcl_rc rc)
+{
+    (void)self;
+    (void)slot;
+    (void)op;
+    (void)rc;
+}
+
+static void runner_slot(void *self, uint64_t slot)
+{
+    (void)self;
+    (void)slot;
+}
+
+static void on_note(void *user, const struct kcl_router_note *note)
+{
+    (void)user;
+    if (note->kind == ROUTER_NOTE_ENDED) {
+        f.ended = true;
+        f.rc = note->rc;
+        strncpy(f.text, note->text, sizeof(f.text) - 1);
+    }
+}
+
+static void on_life(void *user, uint64_t life_until_ms)
+{
+    (void)user;
+    f.life_ms = life_until_ms;
+}
+
+static void reply(enum kcl_store_ask_kind kind, kcl_rc rc, bool with_lease)
+{
+    char key[KCL_LEASE_KEY_SIZE];
+    struct kcl_store_reply r;
+    memset(&r, 0, sizeof(r));
+    kcl_changes_init(&r.changes);
+    r.op = f.asked.op;
+    r.kind = kind;
+    r.rc = rc;
+    r.sent_ms = f.now_ms;
+    r.answer.generation = (kcl_generation){1, 1};
+    r.answer.version = kind == KCL_STORE_JOIN ? 1 : 2;
+    const kcl_member self = {.id = SELF};
+    kcl_changes_on_member(&r.changes, &self);
+    if (with_lease) {
+        assert_true(kcl_lease_key_make(key, "s", 1, "shardId-000000000000"));
+        const kcl_lease lease = {.key = key, .shard = "shardId-000000000000", .state = KCL_LEASE_OPEN,
+                                 .owner = SELF, .token = 5, .hash_start = "", .hash_end = "", .behind_ms = -1};
+        kcl_changes_on_lease(&r.changes, &lease);
+    }
+    assert_int_equal(r.changes.rc, KCL_OK);
+    kcl_alloc_fail_at(f.fail_at);
+    kcl_router_on_store(f.router, f.now_ms, &r);
+    f.made = kcl_alloc_count();
+    kcl_alloc_fail_at(0);
+    kcl_store_reply_fini(&r);
+}
+
+/* Up to the join that is out. */
+static void start(void)
+{
+    memset(&f, 0, sizeof(f));
+    f.now_ms = 1000000;
+    const struct kcl_router_options options = {
+        .self = SELF, .lease_duration_ms = 10000, .shutdown_timeout_ms = 25000, .handoff_timeout_ms = 30000,
+        .callback_timeout_ms = 600000, .poll_idle_ms = 500, .sync_interval_ms = 60000, .budget_bytes = 1 << 20,
+        .batch_records = 1000, .automatic = true, .seed = 1,
+        .stream = {stream_submit, stream_cancel, NULL}, .store = {store_submit, NULL},
+        .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
+        .on_note = on_note, .on_life = on_life};
+    assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
+    kcl_router_start(f.router, f.now_ms);
+    kcl_router_turn(f.router, f.now_ms);
+    struct kcl_stream_answer answer = {.op = f.stream_op, .kind = KCL_STREAM_DESCRIBE, .created_s = 1,
+                                       .active = true, .stream_name = "s", .service_ms = 1700000000000};
+    kcl_router_on_stream(f.router, f.now_ms, &answer);
+    assert_int_equal(f.asked.kind, KCL_STORE_JOIN);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    kcl_router_free(f.router);
+    f.router = NULL;
+    return 0;
+}
+
+static void test_no_callback_begins_any_more_when_the_leave_is_sent(void **state)
+{
+    (void)state;
+    start();
+    reply(KCL_STORE_JOIN, KCL_OK, false);
+    assert_true(f.life_ms > f.now_ms);
+    f.life_at_leave = KCL_NEVER;
+    kcl_router_shutdown(f.router, f.now_ms);
+    assert_int_equal(f.asked.kind, KCL_STORE_LEAVE);
+    assert_int_equal(f.life_at_leave, 0);
+    reply(KCL_STORE_LEAVE, KCL_OK, false);
+    assert_true(f.ended);
+    assert_int_equal(f.rc, KCL_OK);
+}
+
+static void test_nothing_is_asked_after_the_end(void **state)
+{
+    (void)state;
+    start();
+    reply(KCL_STORE_JOIN, KCL_OK, false);
+    kcl_router_shutdown(f.router, f.now_ms);
+    reply(KCL_STORE_LEAVE, KCL_ESTORE, false);
+    f.now_ms += 5000;
+    kcl_router_turn(f.router, f.now_ms);
+    assert_true(kcl_router_ended(f.router));
+    assert_int_equal(f.rc, KCL_EBUSY);
+    assert_non_null(strstr(f.text, "lease store did not answer"));
+    int asks = f.asks;
+    f.now_ms += 5000;
+    kcl_router_on_notify(f.router, f.now_ms);
+    kcl_router_shutdown(f.router, f.now_ms);
+    assert_int_equal(kcl_router_pause(f.router, f.now_ms, "shardId-000000000000", true), KCL_OK);
+    kcl_router_turn(f.router, f.now_ms);
+    assert_int_equal(f.asks, asks);
+    assert_true(kcl_router_due_ms(f.router) == KCL_NEVER);
+}
+
+/* A table that could not be served for want of memory is looked at again later, never at once: that would
+   not end while the want lasts. */
+static void test_a_shard_that_there_was_no_memory_for_is_started_later(void **state)
+{
+    (void)state;
+    int later = 0;
+    uint64_t made = 0;
+    for (uint64_t nth = 0; nth <= made; nth++) {
+        start();
+        reply(KCL_STORE_JOIN, KCL_OK, false);
+        f.now_ms += 1000;
+        kcl_router_turn(f.router, f.now_ms);
+        assert_int_equal(f.asked.kind, KCL_STORE_HEARTBEAT);
+        f.fail_at = nth;
+        reply(KCL_STORE_HEARTBEAT, KCL_OK, true);
+        made = nth == 0 ? f.made : made;
+        bool waits = f.starts == 0 && kcl_router_table(f.router)->leases.count == 1;
+        for (int turns = 0; waits && f.starts == 0 && turns < 100; turns++) {
+            uint64_t due = kcl_router_due_ms(f.router);
+            f.now_ms = due > f.now_ms ? due : f.now_ms;
+            kcl_router_turn(f.router, f.now_ms);
+        }
+        assert_true(!waits || f.starts == 1);
+        later += waits ? 1 : 0;
+        (void)tear_down(NULL);
+    }
+    assert_true(made == 0 || later > 0); /* release builds cannot fail an allocation */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_no_callback_begins_any_more_when_the_leave_is_sent, tear_down),
+        cmocka_unit_test_teardown(test_nothing_is_asked_after_the_end, tear_down),
+        cmocka_unit_test_teardown(test_a_shard_that_there_was_no_memory_for_is_started_later, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
