@@ -155,6 +155,8 @@ int64_t stream_horizon_ms(const struct stream *s, int64_t now_ms)
 
 void shard_forget(struct shard *sh, size_t count)
 {
+    if (count > 0)
+        sh->trimmed_index = shard_record(sh, count - 1)->index + 1;
     for (size_t i = 0; i < count; i++)
         free(sh->records[sh->head + i].text);
     sh->head += count;

@@ -46,6 +46,7 @@ struct shard {
     int64_t last_arrival_ms;
     struct record *records; /* oldest at `head` */
     size_t head, count, capacity;
+    uint64_t trimmed_index; /* records below it are gone */
     struct call_limit reads, iterators;
     struct read_limit read_bytes;
     struct amount_limit write_records, write_bytes;
@@ -62,10 +63,12 @@ enum end_shape { END_TOGETHER, END_NULL, END_EMPTY_PAGE, END_CHILDLESS, END_LIVE
 
 /* What a stream does otherwise than the service, see README.md. */
 struct modes {
-    int64_t trim_ms;     /* records before this are gone */
-    int64_t list_lag_ms; /* listings show the stream as it was */
-    int64_t behind_ms;   /* what MillisBehindLatest says; -1 the truth */
-    int64_t arrival_skew_ms;
+    int64_t trim_ms;         /* records before this are gone */
+    int64_t list_lag_ms;     /* listings show the stream as it was */
+    int64_t behind_ms;       /* what MillisBehindLatest says; -1 the truth */
+    int64_t arrival_skew_ms; /* of the arrival times shown with records, as they are put */
+    bool refuse_trimmed;     /* iterators at sequence numbers of trimmed records */
+    bool keyless;            /* records put are shown without their partition key */
     enum end_shape end;
     uint32_t epoch; /* tokens of another one are expired */
 };

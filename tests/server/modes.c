@@ -26,6 +26,8 @@ static const struct field mode_fields[] = {
     {.name = "end", .type = FIELD_STRING, .min = 1},
     {.name = "behind_ms", .type = FIELD_INTEGER},
     {.name = "arrival_skew_ms", .type = FIELD_INTEGER, .min = -YEAR_MS, .max = YEAR_MS},
+    {.name = "keyless", .type = FIELD_BOOL},
+    {.name = "refuse_trimmed", .type = FIELD_BOOL},
     FIELDS_END,
 };
 
@@ -192,6 +194,10 @@ static void change_answers(struct stream *st, const cJSON *body, struct answer *
     m->list_lag_ms = json_integer(body, "list_lag_ms", m->list_lag_ms);
     m->epoch += json_true(body, "expire");
     m->arrival_skew_ms = json_integer(body, "arrival_skew_ms", m->arrival_skew_ms);
+    if (json_member(body, "refuse_trimmed") != NULL)
+        m->refuse_trimmed = json_true(body, "refuse_trimmed");
+    if (json_member(body, "keyless") != NULL)
+        m->keyless = json_true(body, "keyless");
     /* null gives the truth back */
     if (cJSON_HasObjectItem(body, "behind_ms"))
         m->behind_ms = json_integer(body, "behind_ms", -1);

@@ -51,13 +51,15 @@ static void rate_exceeded(struct answer *a, const struct stream *st, const struc
 }
 
 /* The number must be one of this shard's (API page GetShardIterator). One that no record
- * has stands for the place it would have had. */
+ * has stands for the place it would have had, and one that is trimmed for the horizon
+ * unless the stream is told to refuse it; the page leaves that open. */
 static bool index_of(const struct stream *st, const struct shard *sh, const char *text, uint64_t *index,
                      struct answer *a)
 {
     struct seqno n;
     char id[SHARD_ID_TEXT];
-    if (text != NULL && seqno_parse(text, &n) && n.shard == sh->number && n.created_s == sh->created_s) {
+    if (text != NULL && seqno_parse(text, &n) && n.shard == sh->number && n.created_s == sh->created_s &&
+        (!st->modes.refuse_trimmed || n.index >= sh->trimmed_index)) {
         *index = n.index;
         return true;
     }

@@ -70,9 +70,12 @@ static bool read_entry(const cJSON *item, const struct stream *st, struct entry 
     return true;
 }
 
-/* Text that GetRecords will show; API page Record. */
-static char *record_text(const struct entry *e, const char *seqno, int64_t arrival_ms, size_t *len)
+/* Text that GetRecords will show; API page Record. A record need not have its partition
+ * key there (streams with the record distribution strategy AUTO). */
+static char *record_text(const struct modes *modes, const struct entry *e, const char *seqno,
+                         int64_t arrival_ms, size_t *len)
 {
+    arrival_ms += modes->arrival_skew_ms;
     char *key = json_quote(e->key, e->key_len);
     size_t key_len = strlen(key);
     char *text = mem_alloc(e->data_len + key_len + 192), *p;
@@ -82,8 +85,9 @@ static char *record_text(const struct entry *e, const char *seqno, int64_t arriv
                        seqno, arrival_ms / 1000, (int)(arrival_ms % 1000));
     memcpy(p, e->data, e->data_len);
     p += e->data_len;
-    p = stpcpy(p, "\",\"PartitionKey\":");
-    p = stpcpy(p, key);
+    p = stpcpy(p, "\"");
+    if (!modes->keyless)
+        p = stpcpy(stpcpy(p, ",\"PartitionKey\":"), key);
     p = stpcpy(p, "}");
     free(key);
     *len = (size_t)(p - text);
@@ -106,7 +110,7 @@ static struct shard *write_entry(const struct stream *st, const struct entry *e,
     int64_t arrival_ms = now_ms > sh->last_arrival_ms ? now_ms : sh->last_arrival_ms;
     struct seqno n = shard_seqno(sh, sh->next_index, arrival_ms);
     seqno_print(&n, seqno);
-    char *text = record_text(e, seqno, arrival_ms + st->modes.arrival_skew_ms, &len);
+    char *text = record_text(&st->modes, e, seqno, arrival_ms, &len);
     shard_append(sh, text, len, (uint32_t)e->size, arrival_ms);
     return sh;
 }

@@ -177,6 +177,66 @@ class Signatures(unittest.TestCase):
             for token in (None, 'other'):
                 self.assertEqual(self.ask(s, token=token).error, 'UnrecognizedClientException')
 
+    def change(self, s, **auth):
+        answer = s.admin('POST', 'auth', auth)
+        self.assertEqual((answer.status, answer.body), (200, b'{}'))
+
+    def test_credentials_rotated_mid_run(self):
+        with Local(BINARY, *self.options) as s:
+            self.assertEqual(self.ask(s).status, 200)
+            self.change(s, access_key='ASIANEW', secret='two', session_token='token 2')
+            new = {'key_id': 'ASIANEW', 'secret': 'two', 'token': 'token 2'}
+            self.assertEqual(self.ask(s).error, 'ExpiredTokenException')
+            self.assertEqual(self.ask(s, **new).status, 200)
+            self.assertEqual(self.ask(s, **{**new, 'token': 'token 3'}).error, 'UnrecognizedClientException')
+            self.assertEqual(self.ask(s, **{**new, 'secret': 'one'}).error, 'InvalidSignatureException')
+            self.change(s, access_key='ASIANEW', secret='two', session_token='token 3')
+            self.assertEqual(self.ask(s, **new).error, 'ExpiredTokenException', 'the same key with its old token')
+            self.assertEqual(self.ask(s).error, 'ExpiredTokenException')
+            self.assertEqual(self.ask(s, **{**new, 'token': 'token 3'}).status, 200)
+            self.assertEqual(self.ask(s, key_id='OTHER').error, 'UnrecognizedClientException')
+            self.change(s, access_key=KEY, secret=SECRET)
+            self.assertEqual(self.ask(s).status, 200, 'what comes back is good again')
+            for i in range(20):
+                self.change(s, access_key=f'KEY{i}', secret='s')
+            self.assertEqual(self.ask(s, key_id='KEY18', secret='s').error, 'ExpiredTokenException')
+            self.assertEqual(self.ask(s, key_id='KEY19', secret='s').status, 200)
+            for bad in ({'access_key': 'A'}, {'secret': 'A'}, {'session_token': 'A'}, {'skew_ms': 'A'}, {'unknown': 1}):
+                self.assertEqual(s.admin('POST', 'auth', bad).status, 400, bad)
+
+    def test_signatures_asked_for_from_now_on(self):
+        with Local(BINARY, '--streams', 'demo:1') as s:
+            s.ok('ListStreams')
+            self.change(s, access_key=KEY, secret=SECRET)
+            self.assertEqual(s.call('ListStreams').error, 'UnrecognizedClientException')
+            self.assertEqual(self.ask(s).status, 200)
+
+    def test_a_server_whose_clock_is_wrong(self):
+        def date_of(answer):
+            return datetime.datetime.strptime(answer.headers['Date'], '%a, %d %b %Y %H:%M:%S GMT')
+        with Local(BINARY, *self.options) as s:
+            s.freeze()
+            now = datetime.datetime.fromtimestamp(s.advance(0), datetime.timezone.utc).replace(tzinfo=None)
+            for minutes, text in ((20, 'Signature expired'), (-20, 'Signature not yet current')):
+                self.change(s, skew_ms=minutes * 60000)
+                answer = self.ask(s)
+                self.assertEqual(answer.error, 'InvalidSignatureException')
+                self.assertIn(text, answer.json['message'])
+                self.assertEqual(round((date_of(answer) - now).total_seconds() / 60), minutes)
+                right = self.ask(s, date=date_of(answer).strftime('%Y%m%dT%H%M%SZ'))
+                self.assertEqual(right.status, 200, 'corrected by Date')
+                self.assertEqual(round(s.advance(0) - now.replace(tzinfo=datetime.timezone.utc).timestamp()), 0,
+                                 'the records know nothing of it')
+            self.change(s, skew_ms=0)
+            for date in ('nonsense', 'Thu, 01 Jan 1970 00:00:00 GMT'):
+                self.change(s, date=date)
+                answer = self.ask(s)
+                self.assertEqual((answer.status, answer.headers['Date']), (200, date))
+            self.change(s, date='')
+            self.assertEqual(self.ask(s).headers['Date'], None)
+            self.change(s, date=None)
+            self.assertEqual(round((date_of(self.ask(s)) - now).total_seconds()), 0)
+
     @unittest.skipUnless(VECTORS.exists(), f'no {VECTORS}')
     def test_vectors(self):
         vectors = json.loads(VECTORS.read_text())
@@ -230,6 +290,13 @@ class Journal(Case):
         self.assertEqual((read['stream'], read['shard'], read['bytes_out']),
                          ('demo', 'shardId-000000000000', len(answer.body)))
         self.assertTrue(lines[5]['fault'])
+        self.assertEqual((read['members'], lines[0]['members']), (['ShardIterator'], ['StreamName', 'Records']))
+        self.assertNotIn('expect', read)
+        self.connect().sendall(request_bytes('ListStreams', b'{"StreamARN":"x:stream/y"}', 'Expect: 100-continue\r\n'))
+        while len(lines := self.log.read_text().splitlines()) < 7:
+            pass
+        last = json.loads(lines[6])
+        self.assertEqual((last['members'], last['expect'], last['stream']), (['StreamARN'], True, 'y'))
         counts = self.s.admin('GET', 'stats').json['operations']
         self.assertEqual((counts['GetRecords']['requests'], counts['GetRecords']['errors'],
                           counts['GetRecords']['records']), (2, 1, 3))
