@@ -537,6 +537,7 @@ uint64_t kcl_router_due_ms(const struct kcl_router *r)
         return 0;
     }
     uint64_t due = kcl_timers_next_ms(&r->timers);
+    due = r->starving && r->spare_ms < due ? r->spare_ms : due;
     uint64_t others[] = {kcl_membership_due_ms(&r->membership), kcl_coordinator_due_ms(&r->coordinator),
                          kcl_planner_due_ms(&r->planner), r->retry_ms};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {

@@ -6,6 +6,9 @@
 #include "kcl/worker/router_state.h"
 #include "leases/key.h"
 
+/* Between two fetches beyond the budget. */
+#define SPARE_MS 500
+
 struct kcl_slot *kcl_router_slot(const struct kcl_router *r, uint64_t id)
 {
     size_t low = 0;
@@ -27,7 +30,7 @@ static uint32_t bits_of(const struct kcl_router *r, const struct kcl_slot *slot)
     if (r->paused.count > 0 && kcl_map_get(&r->paused, slot->unit->shard) != NULL) {
         bits |= UNIT_PAUSED;
     }
-    if (r->budget.used_bytes < r->budget.limit_bytes) {
+    if (r->budget.used_bytes < r->budget.limit_bytes || slot->held.slot == r->spare_slot) {
         bits |= UNIT_MAY_FETCH;
     }
     return bits;
@@ -192,6 +195,49 @@ void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms)
     }
 }
 
+/* Bytes in the queues of the units; the rest of the budget is with the user, who retained it. */
+static uint64_t queued_bytes(const struct kcl_router *r)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < r->slots_count; i++) {
+        const struct kcl_deliver *d = &r->slots[i]->unit->deliver;
+        for (uint32_t k = 0; k < d->count; k++) {
+            bytes += d->queue[(d->first + k) % KCL_DELIVER_ROOM]->charged_bytes;
+        }
+    }
+    return bytes;
+}
+
+/*
+ * Shards whose batches wait (paused, failing, a slow callback) may hold the whole
+ * budget for ever; the others must not stand still with them. One after the other
+ * those that hold nothing may fetch one batch beyond it.
+ */
+static void feed_one_more(struct kcl_router *r, uint64_t now_ms)
+{
+    r->starving = false;
+    if (r->budget.used_bytes < r->budget.limit_bytes) {
+        return;
+    }
+    for (size_t i = 0; i < r->slots_count; i++) {
+        size_t at = (r->spare_next + i) % r->slots_count;
+        struct kcl_slot *slot = r->slots[at];
+        if (!kcl_unit_hungry(slot->unit) || !kcl_unit_wants(slot->unit, now_ms)) {
+            continue;
+        }
+        r->starving = r->budget.used_bytes - queued_bytes(r) < r->budget.limit_bytes;
+        if (r->starving && r->spare_ms <= now_ms) {
+            r->spare_ms = now_ms + SPARE_MS;
+            r->spare_next = at + 1;
+            r->spare_slot = slot->held.slot;
+            struct kcl_unit_event event = {.kind = UNIT_TICK};
+            kcl_router_step_shard(r, now_ms, slot, &event);
+            r->spare_slot = 0;
+        }
+        return;
+    }
+}
+
 void kcl_router_feed(struct kcl_router *r, uint64_t now_ms)
 {
     for (int hungry = 1; hungry >= 0; hungry--) {
@@ -204,6 +250,7 @@ void kcl_router_feed(struct kcl_router *r, uint64_t now_ms)
             kcl_router_step_shard(r, now_ms, slot, &event);
         }
     }
+    feed_one_more(r, now_ms);
 }
 
 static kcl_rc make_room(struct kcl_router *r)

@@ -78,6 +78,10 @@ struct kcl_router {
     struct kcl_budget budget;
     struct kcl_ledger *ledger;
     uint64_t seen_returned;     /* of the ledger */
+    uint64_t spare_ms;          /* while others hold the whole budget: when one more shard may fetch */
+    uint64_t spare_slot;        /* that one, during its step */
+    size_t spare_next;          /* whose turn it is then */
+    bool starving;              /* somebody waits for that */
     struct kcl_unsent *unsent;
     size_t unsent_count;
     size_t unsent_room;

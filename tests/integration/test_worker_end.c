@@ -200,6 +200,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    assert_true(wait_for(&f.destroyed, atomic_load(&f.created))); /* threads that were left behind */
     kcl_memory_store_free(&f.inner);
     kcl_local_server_stop(&f.server);
     return 0;
@@ -379,7 +380,6 @@ static void test_allocations_of_a_run_may_fail(void **state)
     for (uint64_t i = 0; i < TORTURES && count > 0; i++) {
         (void)run_with_failure(1 + i * count / TORTURES);
     }
-    assert_true(wait_for(&f.destroyed, atomic_load(&f.created)));
 }
 
 int main(void)

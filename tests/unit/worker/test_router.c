@@ -10,7 +10,8 @@
 #include "leases/table.h"
 #include "tests/support/test.h"
 
-#define SELF "w#0000000000000001"
+#define SELF   "w#0000000000000001"
+#define SHARDS 2
 
 static struct {
     struct kcl_router *router;
@@ -22,6 +23,8 @@ static struct {
     char text[256];
     int starts; /* of shards' threads */
     uint64_t stream_op;
+    struct kcl_stream_ask reads[SHARDS + 1]; /* by slot; the last; kind 0 once answered */
+    struct kcl_runner_ask runs[SHARDS + 1];
     struct kcl_store_ask asked; /* of membership; the last */
     int asks;                   /* of anybody, of the store */
     uint64_t fail_at;           /* so many allocations into the next reply one fails */
@@ -32,6 +35,10 @@ static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
 {
     (void)self;
     f.stream_op = ask->kind == KCL_STREAM_DESCRIBE ? ask->op : f.stream_op;
+    if (ask->slot != 0 && ask->slot <= SHARDS) {
+        f.reads[ask->slot] = *ask;
+        f.reads[ask->slot].iterator = NULL;
+    }
     return KCL_OK;
 }
 
@@ -58,6 +65,9 @@ static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
 {
     (void)self;
     f.starts += ask->kind == KCL_RUNNER_START ? 1 : 0;
+    if (ask->slot <= SHARDS) {
+        f.runs[ask->slot] = *ask;
+    }
     kcl_block_release(ask->block);
     kcl_text_release(ask->pending_state);
     return KCL_OK;
@@ -93,8 +103,9 @@ static void on_life(void *user, uint64_t life_until_ms)
     f.life_ms = life_until_ms;
 }
 
-static void reply(enum kcl_store_ask_kind kind, kcl_rc rc, bool with_lease)
+static void reply(enum kcl_store_ask_kind kind, kcl_rc rc, int leases)
 {
+    static const char *const shards[SHARDS] = {"shardId-000000000000", "shardId-000000000001"};
     char key[KCL_LEASE_KEY_SIZE];
     struct kcl_store_reply r;
     memset(&r, 0, sizeof(r));
@@ -107,10 +118,11 @@ static void reply(enum kcl_store_ask_kind kind, kcl_rc rc, bool with_lease)
     r.answer.version = kind == KCL_STORE_JOIN ? 1 : 2;
     const kcl_member self = {.id = SELF};
     kcl_changes_on_member(&r.changes, &self);
-    if (with_lease) {
-        assert_true(kcl_lease_key_make(key, "s", 1, "shardId-000000000000"));
-        const kcl_lease lease = {.key = key, .shard = "shardId-000000000000", .state = KCL_LEASE_OPEN,
-                                 .owner = SELF, .token = 5, .hash_start = "", .hash_end = "", .behind_ms = -1};
+    for (int i = 0; i < leases; i++) {
+        assert_true(kcl_lease_key_make(key, "s", 1, shards[i]));
+        const kcl_lease lease = {.key = key, .shard = shards[i], .state = KCL_LEASE_OPEN,
+                                 .owner = SELF, .token = 5, .hash_start = "", .hash_end = "", .behind_ms = -1,
+                                 .start = {.kind = KCL_AT_TRIM_HORIZON}};
         kcl_changes_on_lease(&r.changes, &lease);
     }
     assert_int_equal(r.changes.rc, KCL_OK);
@@ -154,13 +166,13 @@ static void test_no_callback_begins_any_more_when_the_leave_is_sent(void **state
 {
     (void)state;
     start();
-    reply(KCL_STORE_JOIN, KCL_OK, false);
+    reply(KCL_STORE_JOIN, KCL_OK, 0);
     assert_true(f.life_ms > f.now_ms);
     f.life_at_leave = KCL_NEVER;
     kcl_router_shutdown(f.router, f.now_ms);
     assert_int_equal(f.asked.kind, KCL_STORE_LEAVE);
     assert_int_equal(f.life_at_leave, 0);
-    reply(KCL_STORE_LEAVE, KCL_OK, false);
+    reply(KCL_STORE_LEAVE, KCL_OK, 0);
     assert_true(f.ended);
     assert_int_equal(f.rc, KCL_OK);
 }
@@ -169,9 +181,9 @@ static void test_nothing_is_asked_after_the_end(void **state)
 {
     (void)state;
     start();
-    reply(KCL_STORE_JOIN, KCL_OK, false);
+    reply(KCL_STORE_JOIN, KCL_OK, 0);
     kcl_router_shutdown(f.router, f.now_ms);
-    reply(KCL_STORE_LEAVE, KCL_ESTORE, false);
+    reply(KCL_STORE_LEAVE, KCL_ESTORE, 0);
     f.now_ms += 5000;
     kcl_router_turn(f.router, f.now_ms);
     assert_true(kcl_router_ended(f.router));
@@ -196,12 +208,12 @@ static void test_a_shard_that_there_was_no_memory_for_is_started_later(void **st
     uint64_t made = 0;
     for (uint64_t nth = 0; nth <= made; nth++) {
         start();
-        reply(KCL_STORE_JOIN, KCL_OK, false);
+        reply(KCL_STORE_JOIN, KCL_OK, 0);
         f.now_ms += 1000;
         kcl_router_turn(f.router, f.now_ms);
         assert_int_equal(f.asked.kind, KCL_STORE_HEARTBEAT);
         f.fail_at = nth;
-        reply(KCL_STORE_HEARTBEAT, KCL_OK, true);
+        reply(KCL_STORE_HEARTBEAT, KCL_OK, 1);
         made = nth == 0 ? f.made : made;
         bool waits = f.starts == 0 && kcl_router_table(f.router)->leases.count == 1;
         for (int turns = 0; waits && f.starts == 0 && turns < 100; turns++) {
@@ -216,12 +228,84 @@ static void test_a_shard_that_there_was_no_memory_for_is_started_later(void **st
     assert_true(made == 0 || later > 0); /* release builds cannot fail an allocation */
 }
 
+/* Answers what a shard has asked of the stream: an iterator, or one record in a body of `bytes`. */
+static void answer_read(uint64_t slot, size_t bytes)
+{
+    struct kcl_stream_answer a = {.slot = slot, .op = f.reads[slot].op, .kind = f.reads[slot].kind};
+    f.reads[slot].kind = 0;
+    a.iterator = kcl_text_new("i", 1);
+    if (a.kind == KCL_STREAM_RECORDS) {
+        a.block = kcl_block_new(kcl_alloc(bytes), bytes);
+        kcl_record *record = kcl_block_next_record(a.block);
+        record->data = (const unsigned char *)"";
+        record->partition_key = "";
+        record->sequence = "1";
+        kcl_block_add_record(a.block);
+        a.bytes = bytes;
+    }
+    kcl_router_on_stream(f.router, f.now_ms, &a);
+    kcl_stream_answer_fini(&a);
+}
+
+static void run_done(uint64_t slot)
+{
+    struct kcl_runner_event event = {.slot = slot, .op = f.runs[slot].op, .kind = KCL_RUNNER_DONE,
+                                     .asked = f.runs[slot].kind, .ok = true};
+    kcl_router_on_runner(f.router, f.now_ms, &event);
+}
+
+/* Up to the moment when the shard has asked for records. */
+static void begin_shard(uint64_t slot)
+{
+    assert_int_equal(f.runs[slot].kind, KCL_RUNNER_START);
+    run_done(slot);
+    assert_int_equal(f.runs[slot].kind, KCL_RUNNER_INITIALIZE);
+    run_done(slot);
+    assert_int_equal(f.reads[slot].kind, KCL_STREAM_ITERATOR);
+}
+
+static bool second_reads_within(uint64_t ms)
+{
+    uint64_t end_ms = f.now_ms + ms;
+    while (f.reads[2].kind != KCL_STREAM_RECORDS && f.now_ms < end_ms) {
+        uint64_t due = kcl_router_due_ms(f.router);
+        f.now_ms = due > f.now_ms ? due : f.now_ms;
+        kcl_router_turn(f.router, f.now_ms);
+        if (f.asked.op != 0 && f.asked.kind == KCL_STORE_HEARTBEAT) {
+            reply(KCL_STORE_HEARTBEAT, KCL_OK, 0);
+            f.asked.op = 0;
+        }
+    }
+    return f.reads[2].kind == KCL_STREAM_RECORDS;
+}
+
+static void test_a_shard_that_holds_the_whole_budget_does_not_stop_the_others(void **state)
+{
+    (void)state;
+    start();
+    reply(KCL_STORE_JOIN, KCL_OK, SHARDS);
+    begin_shard(1);
+    begin_shard(2);
+    answer_read(1, 0);
+    assert_int_equal(f.reads[1].kind, KCL_STREAM_RECORDS);
+    answer_read(1, (size_t)2 << 20); /* twice the budget, and its callback does not return */
+    assert_int_equal(f.runs[1].kind, KCL_RUNNER_RECORDS);
+    answer_read(2, 0);
+    assert_true(second_reads_within(10000));
+    answer_read(2, (size_t)2 << 20);
+    assert_int_equal(f.runs[2].kind, KCL_RUNNER_RECORDS);
+    assert_false(second_reads_within(10000)); /* it holds a batch now */
+    run_done(2);
+    assert_true(second_reads_within(10000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_no_callback_begins_any_more_when_the_leave_is_sent, tear_down),
         cmocka_unit_test_teardown(test_nothing_is_asked_after_the_end, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_there_was_no_memory_for_is_started_later, tear_down),
+        cmocka_unit_test_teardown(test_a_shard_that_holds_the_whole_budget_does_not_stop_the_others, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
