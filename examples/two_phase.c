@@ -47,8 +47,8 @@ static int initialize(void *processor, const kcl_init_info *info)
     struct shard *s = processor;
     if (info->pending != NULL && info->pending_state_size == sizeof s->size) {
         memcpy(&s->size, info->pending_state, sizeof s->size);
-        return ftruncate(fileno(s->file),
-                         (off_t)s->size); /* prepared, not committed: the batch comes again */
+        /* prepared, not committed: the batch comes again */
+        return ftruncate(fileno(s->file), (off_t)s->size);
     }
     off_t end = lseek(fileno(s->file), 0, SEEK_END);
     s->size = end;
