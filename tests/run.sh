@@ -47,10 +47,13 @@ ctest --test-dir build/tsan -R 'unit_base_(mailbox|thread)|unit_shard_runner|uni
   -j 1 --output-on-failure --quiet
 
 step "unit tests, valgrind"
-for test in build/clang/bin/unit_*; do
-  KCL_TEST_QUICK=1 valgrind --quiet --error-exitcode=9 --leak-check=full "$test" >build/valgrind.log 2>&1 ||
-    { cat build/valgrind.log; echo "valgrind: $test"; exit 1; }
-done
+check_one() {
+  log=$1.valgrind.log
+  KCL_TEST_QUICK=1 valgrind --quiet --error-exitcode=9 --leak-check=full "$1" >"$log" 2>&1 ||
+    { cat "$log"; echo "valgrind: $1"; exit 255; }
+}
+export -f check_one
+printf '%s\n' build/clang/bin/unit_* | grep -v '\.log$' | xargs -P "$jobs" -I{} bash -c 'check_one {}'
 
 step "fuzz, $fuzz_s s a target"
 if [ -f tests/fuzz/CMakeLists.txt ]; then

@@ -108,7 +108,11 @@ size_t kcl_base64_encode(char *out, const void *in, size_t size)
         uint32_t bits = (uint32_t)at[0] << 16 | (size == 2 ? (uint32_t)at[1] << 8 : 0);
         *out++ = ALPHABET[bits >> 18];
         *out++ = ALPHABET[bits >> 12 & 63];
-        *out++ = size == 2 ? ALPHABET[bits >> 6 & 63] : '=';
+        char third = '=';
+        if (size == 2) {
+            third = ALPHABET[bits >> 6 & 63];
+        }
+        *out++ = third;
         *out++ = '=';
     }
     *out = '\0';

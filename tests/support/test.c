@@ -78,6 +78,11 @@ cJSON *kcl_test_json(const char *path)
     return json;
 }
 
+unsigned kcl_test_rounds(unsigned all)
+{
+    return getenv("KCL_TEST_QUICK") == NULL ? all : all < 50 ? 1 : all / 50;
+}
+
 static unsigned nibble(char c)
 {
     return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a') + 10;

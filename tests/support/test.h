@@ -31,6 +31,12 @@ bool kcl_test_aborts(void (*run)(void *user), void *user);
 /** Parses a JSON file and fails the test when that does not work; cJSON_Delete it. */
 struct cJSON *kcl_test_json(const char *path);
 
+/**
+ * How many rounds of `all` a test should do: under valgrind (KCL_TEST_QUICK is
+ * set, by tests/run.sh) a fiftieth, at least one; all of them run elsewhere.
+ */
+unsigned kcl_test_rounds(unsigned all);
+
 /** Decodes hex into `out` and returns the number of bytes. */
 size_t kcl_test_unhex(const char *hex, unsigned char *out, size_t out_size);
 

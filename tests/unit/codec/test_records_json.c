@@ -12,6 +12,7 @@
 #include "kcl/base/alloc.h"
 #include "kcl/codec/base64.h"
 #include "kcl/codec/records_json.h"
+#include "tests/support/test.h"
 
 /* One answer, decoded: the block has a body of exactly `size` bytes, so that a
    sanitizer sees a byte too many. */
@@ -203,7 +204,7 @@ static void test_any_changed_byte_is_survived(void **state)
         size_t size = strlen(text_of(item, "body"));
         char *body = kcl_strdup(text_of(item, "body"));
         assert_non_null(body);
-        for (size_t i = 0; i < size; i++) {
+        for (size_t i = 0; i < size; i += 1 + (17 - kcl_test_rounds(17))) {
             char kept = body[i];
             for (size_t k = 0; k < sizeof(VALUES) + 8; k++) {
                 struct decoded d;
@@ -483,7 +484,7 @@ static void test_random_answers_read_as_cjson_reads_them(void **state)
 {
     static struct text t;
     (void)state;
-    for (unsigned i = 1; i <= 3000; i++) {
+    for (unsigned i = 1; i <= kcl_test_rounds(3000); i++) {
         struct decoded d;
         seed = i * 0x9E3779B97F4A7C15u;
         t.size = 0;

@@ -557,7 +557,7 @@ static struct kcl_shard_list *list_stream(const struct stream *s, kcl_position_k
 static void test_random_hierarchies_are_whole(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 1000; seed++) {
+    for (uint64_t seed = 1; seed <= kcl_test_rounds(1000); seed++) {
         struct stream s;
         struct kcl_hash_range ranges[2 * MOST];
         char texts[2 * MOST][2][KCL_HASH_KEY_SIZE];
@@ -857,16 +857,16 @@ static void test_random_streams_are_read_once_parents_first(void **state)
     uint64_t deleted = 0;
 
     (void)state;
-    for (uint64_t seed = 1; seed <= 1000; seed++) {
+    for (uint64_t seed = 1; seed <= kcl_test_rounds(1000); seed++) {
         deleted += run_application(seed, false);
     }
-    assert_true(deleted > 1000);
+    assert_true(deleted > kcl_test_rounds(1000));
 }
 
 static void test_a_lost_lease_is_made_again_by_the_next_sync(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 1000; seed++) {
+    for (uint64_t seed = 1; seed <= kcl_test_rounds(1000); seed++) {
         (void)run_application(seed, true);
     }
 }

@@ -225,7 +225,7 @@ static void all_orders(void **unused)
         struct rig r;
 
         start_states(&r, which);
-        walk_all(&r, DEPTH);
+        walk_all(&r, kcl_test_rounds(100) > 2 ? DEPTH : DEPTH - 2);
         rig_fini(&r);
     }
     print_message("%llu nodes: %llu ended, %llu passed, %llu given back, %llu lost\n", (unsigned long long)nodes,
@@ -240,7 +240,7 @@ static void random_orders(void **unused)
     uint64_t seed;
 
     (void)unused;
-    for (seed = 1; seed <= WALKS; seed++) {
+    for (seed = 1; seed <= kcl_test_rounds(WALKS); seed++) {
         struct kcl_rng rng;
         struct rig r;
         int i;
