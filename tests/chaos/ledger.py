@@ -245,7 +245,7 @@ class Judgement:
                 self.judge_commit(change)
 
     def judge_commit(self, change):
-        """A checkpoint lies at a record that was delivered before."""
+        """A checkpoint lies at a record that was delivered before; one that moved under a token, under that token."""
         shard, now = change.now.shard, change.now
         if now.position == SHARD_END:
             delivered = {line.sequence for line in self.by_shard.get(shard, []) if line.low <= change.high}
@@ -254,18 +254,20 @@ class Judgement:
                 self.commits.append(f'{shard} ended with {len(early)} records not delivered')
             return
         sequence = now.sequence()
-        if sequence is not None and self.delivered_at(shard, sequence) > change.high:
-            self.commits.append(f'{shard}: the checkpoint {sequence} was not delivered before')
+        token = now.token if change.before and change.before.token == now.token else None
+        if sequence is not None and self.delivered_at(shard, sequence, token) > change.high:
+            self.commits.append(f'{shard}: the checkpoint {sequence} under token {now.token} was not delivered before')
 
-    def delivered_at(self, shard, sequence):
-        """When a record at this sequence number or a higher one had been delivered at the earliest."""
-        if shard not in self.reached:
-            lines = sorted(self.by_shard.get(shard, []), key=lambda line: line.sequence)
+    def delivered_at(self, shard, sequence, token=None):
+        """When a record at this sequence number or a higher one had been delivered at the earliest, under this token."""
+        if (shard, token) not in self.reached:
+            lines = sorted((line for line in self.by_shard.get(shard, []) if token in (None, line.token)),
+                           key=lambda line: line.sequence)
             lows = [line.low for line in lines]
             for i in range(len(lows) - 2, -1, -1):
                 lows[i] = min(lows[i], lows[i + 1])
-            self.reached[shard] = ([line.sequence for line in lines], lows)
-        sequences, lows = self.reached[shard]
+            self.reached[shard, token] = ([line.sequence for line in lines], lows)
+        sequences, lows = self.reached[shard, token]
         at = bisect.bisect_left(sequences, sequence)
         return lows[at] if at < len(lows) else float('inf')
 

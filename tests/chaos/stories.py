@@ -353,8 +353,11 @@ def redis_away(bin_dir, away_s, lease_ms):
             say_moves(fleet, back, f'settled after {ms(time.monotonic() - back)}')
             same = sum(lease.token == before.get(lease.shard) for lease in fleet.watch.look()[0].values())
             say(f'{same} of {len(before)} leases kept their token')
+        c = fleet.worker('c')
+        fleet.wait_even(a, b, c)
+        say_moves(fleet, c.started, 'a worker joins after it')
         fleet.settle()
-        stop_all(fleet, a, b)
+        stop_all(fleet, a, b, c)
         finish(fleet)
 
 
@@ -388,6 +391,35 @@ def redis_cut(bin_dir):
         proxy.set(PASS)
         fleet.settle()
         stop_all(fleet, a, b)
+        finish(fleet)
+
+
+def late_commit(bin_dir):
+    """A commit that arrives when the lease has another owner already: the proxy holds it back until then. The new
+    owner hangs in its output, so that no checkpoint can be its own."""
+    with Fleet(bin_dir, shards=4) as fleet:
+        proxy = fleet.proxy(fleet.redis_port)
+        fleet.produce(each=4, pause=0.02)
+        a = fleet.worker('a', redis_port=proxy.port)
+        for _ in range(6 if FULL else 2):
+            b = hung_worker(fleet, 'b', '--set', 'batch_records=50')
+            fleet.wait_even(a, b)
+            fill_pipe(b)
+            proxy.set(BLACK_HOLE)
+            wait_for('b to have all', lambda: all(owner == 'b' for owner in fleet.watch.owners().values()))
+            before = {lease.shard: lease.position for lease in fleet.watch.look()[0].values()}
+            proxy.set(PASS)
+            wait_for('a to live again', lambda: 'a' in fleet.watch.shares())
+            time.sleep(0.2)  # whatever else was held back arrives at once
+            after = {lease.shard: lease.position for lease in fleet.watch.look()[0].values()}
+            check(before == after, f'a checkpoint moved while its owner hung: {before}, then {after}')
+            b.kill()
+            drain_pipe(b)
+            fleet.wait_even(a)
+            wait_begun(fleet)
+        say('no checkpoint moved')
+        fleet.settle()
+        stop_all(fleet, a)
         finish(fleet)
 
 
@@ -480,8 +512,9 @@ def storm(bin_dir):
 class Mix:
     """Whatever may happen to a fleet, several things at a time, in an order that comes from a seed."""
 
-    BATCH = 25
+    BATCH = 50
     MOST = 4
+    BEHIND = 1000  # no more resharding while so many records wait
 
     def __init__(self, fleet, seed):
         self.fleet, self.random = fleet, random.Random(seed)
@@ -541,7 +574,7 @@ class Mix:
 
     def leave(self):
         worker = self.whole()
-        if not worker or len(self.running) < 2 or None in self.hit():
+        if not worker or len(self.running) < 2 or None in self.hit() or worker.name not in self.fleet.watch.shares():
             return ''
         stop_all(self.fleet, worker)
         self.running.remove(worker)
@@ -574,7 +607,7 @@ class Mix:
 
     def split(self):
         shards = self.fleet.open_shards()
-        if len(shards) > 7:
+        if len(shards) > 7 or len(self.fleet.ledger.missing) > self.BEHIND:
             return ''
         shard = self.random.choice(shards)
         self.fleet.split(shard)
@@ -582,7 +615,7 @@ class Mix:
 
     def merge(self):
         shards = self.fleet.open_shards()
-        if len(shards) < 3:
+        if len(shards) < 3 or len(self.fleet.ledger.missing) > self.BEHIND:
             return ''
         at = self.random.randrange(len(shards) - 1)
         self.fleet.merge(*shards[at:at + 2])
@@ -649,4 +682,4 @@ def emulator(bin_dir, folder):
 
 
 STORIES = [start, join, leave, kill, reshard, child_start, stopped, cut_in_two, redis_short, redis_long, redis_cut,
-           kinesis_cut, restart, second_signal, storm, mix]
+           late_commit, kinesis_cut, restart, second_signal, storm, mix]

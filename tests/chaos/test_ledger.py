@@ -105,6 +105,9 @@ class Wrong(unittest.TestCase):
         self.assert_one(self.commits(lease(), lease(ckpt='3:103:0')), commits=1)
         self.assert_one(self.commits(lease(), lease(ckpt='3:102:0'), [line(1, 0), line(2, 2)]), commits=1)
 
+    def test_commit_of_what_another_printed(self):
+        self.assert_one(self.commits(lease(token=20), lease(token=20, ckpt='3:102:0')), commits=1)
+
     def test_end_before_all_was_delivered(self):
         now = lease(state='1', ckpt='4', owner='')
         self.assert_one(self.commits(lease(), now, [line(1, 0), line(2, 2)]), commits=1)
