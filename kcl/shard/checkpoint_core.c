@@ -17,6 +17,7 @@ void kcl_checkpoint_core_init(struct kcl_checkpoint_core *c, bool automatic, con
     c->automatic = automatic;
     c->acknowledged = *checkpoint;
     c->delivered = *checkpoint;
+    c->before = *checkpoint;
     c->accepted = *checkpoint;
     if (pending != NULL) {
         c->has_prepared = true;
@@ -61,7 +62,13 @@ static void raise_to(kcl_position *position, const kcl_position *to)
 
 void kcl_checkpoint_core_delivered(struct kcl_checkpoint_core *c, const kcl_position *last)
 {
+    c->before = c->delivered;
     raise_to(&c->delivered, last);
+}
+
+void kcl_checkpoint_core_not_shown(struct kcl_checkpoint_core *c)
+{
+    c->delivered = c->before;
 }
 
 void kcl_checkpoint_core_accepted(struct kcl_checkpoint_core *c, const kcl_position *last)

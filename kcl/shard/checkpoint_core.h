@@ -34,6 +34,7 @@ struct kcl_checkpoint_core {
     bool lost;                 /* ... since the lease has another owner */
     kcl_position acknowledged; /* the highest that is known to be stored */
     kcl_position delivered;    /* the last record shown to the processor */
+    kcl_position before;       /* the same, before the batch in the callback */
     kcl_position accepted;     /* the last record that process_records accepted */
     bool has_wanted;
     kcl_position wanted; /* to be stored automatically */
@@ -75,6 +76,8 @@ void kcl_checkpoint_core_init(struct kcl_checkpoint_core *c, bool automatic, con
 void kcl_checkpoint_core_fini(struct kcl_checkpoint_core *c);
 /** Records up to `last` are about to be shown. */
 void kcl_checkpoint_core_delivered(struct kcl_checkpoint_core *c, const kcl_position *last);
+/** The batch that was about to be shown was not: the worker's life was over. */
+void kcl_checkpoint_core_not_shown(struct kcl_checkpoint_core *c);
 /** Records up to `last` were accepted. */
 void kcl_checkpoint_core_accepted(struct kcl_checkpoint_core *c, const kcl_position *last);
 /** The user called. Takes event->state. `answer` is set when it can be answered at once. */

@@ -259,6 +259,7 @@ static void on_processed(struct kcl_unit *u, uint64_t now_ms, const struct kcl_r
         return;
     }
     if (event->fenced) {
+        kcl_checkpoint_core_not_shown(&u->checkpoint);
         kcl_deliver_not_called(&u->deliver, now_ms, FENCED_PAUSE_MS);
     } else if (event->ok) {
         on_accepted(u);
@@ -339,14 +340,16 @@ static void on_state(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply
         u->needs_state = false;
         break;
     case KCL_STORE_GONE:
+    case KCL_STORE_REFUSED: /* lost with the store */
         u->needs_state = false;
-        kcl_unit_tell(u, now_ms, KCL_LOG_WARN, "checkpoint.state.gone",
-                      "the store has no bytes for the prepared checkpoint: it is handed over without", NULL);
+        u->has_pending = false;
+        u->checkpoint.has_prepared = false;
+        kcl_unit_tell(u, now_ms, KCL_LOG_WARN, "checkpoint.prepared.gone",
+                      "the store no longer has the prepared checkpoint: the processor begins without it", NULL);
         break;
     case KCL_STORE_FENCED:
         kcl_life_lose(u, now_ms, "state-fenced", out);
         break;
-    case KCL_STORE_REFUSED:
     case KCL_STORE_HOLD:
     case KCL_STORE_REJOIN:
     case KCL_STORE_STALE:

@@ -178,7 +178,7 @@ static void check_first(struct sim_world *w, const struct sim_slot *slot, size_t
 {
     struct sim_book *book = &w->books[slot->shard];
     if (book->turns && (index == book->sought_index || index == book->sought_before)) {
-        book->turns = false;
+        book->turns = index != book->sought_index;
         book->acked_upto = 0;
         book->stored_number = 0;
     }
@@ -259,7 +259,7 @@ static void check_commit(struct sim_world *w, const struct kcl_store_ask *ask, c
         sim_violation(w, "S2: %s committed past what was accepted", w->stream.shards[index].id);
     }
     uint64_t stored = sim_stream_number(result->stored.sequence);
-    if (book->stored_era == w->era && stored < book->stored_number) {
+    if (!book->turns && book->stored_era == w->era && stored < book->stored_number) {
         sim_violation(w, "S2: the checkpoint of %s fell", w->stream.shards[index].id);
     }
     book->stored_era = w->era;
@@ -297,8 +297,28 @@ static void check_generation(struct sim_world *w, const kcl_store_answer *answer
         return;
     }
     w->generation = answer->generation;
+    w->noticed_era = w->era;
     if (++w->generations > 1 + 2 * w->losses) {
         sim_violation(w, "S6: %" PRIu64 " generations after %" PRIu64 " losses", w->generations, w->losses);
+    }
+}
+
+/* What a worker had been told before the loss, of what it holds and of what has ended, is known again: nobody has
+ * claimed in between. */
+static void confirm(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_ask *ask)
+{
+    for (size_t i = 0; i < ask->facts->count; i++) {
+        const struct kcl_fact *fact = &ask->facts->facts[i];
+        int index = shard_of(w, fact->lease->lease.key);
+        if (index < 0) {
+            return;
+        }
+        struct sim_book *book = &w->books[index];
+        if ((fact->held || fact->lease->lease.state == KCL_LEASE_ENDED) && book->acked_by == worker->index &&
+            book->acked_era + 1 == w->era) {
+            book->acked_era = w->era;
+            book->acked_ms = w->now_ms;
+        }
     }
 }
 
@@ -328,13 +348,8 @@ void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const stru
         worker->left = true;
         return;
     case KCL_STORE_REJOIN_ALL:
-        /* What it had been told before the loss is known again, and nobody has claimed in between. */
-        for (size_t i = 0; reply->answer.hold_ms > 0 && i < w->stream.shards_count; i++) {
-            struct sim_book *book = &w->books[i];
-            if (book->acked_by == worker->index && book->acked_era + 1 == w->era) {
-                book->acked_era = w->era;
-                book->acked_ms = w->now_ms;
-            }
+        if (reply->answer.hold_ms > 0) {
+            confirm(w, worker, ask);
         }
         return;
     default:
@@ -378,7 +393,8 @@ void sim_ledger_seek(struct sim_world *w, int shard, size_t index)
     if (index > book->accepted_upto) {
         sim_ledger_accept(w, shard, index); /* skipped by wish */
     }
-    book->sought = index < w->stream.shards[shard].records_count;
+    /* While nobody has noticed that the store went back, a wish is for a state that is over. */
+    book->sought = index < w->stream.shards[shard].records_count && w->noticed_era == w->era;
     book->sought_before = book->turns ? book->sought_index : index;
     book->sought_index = index;
     book->turns = true;

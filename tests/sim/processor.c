@@ -182,6 +182,7 @@ void sim_runner_call(struct sim_worker *worker, struct sim_event *event)
     call.kind = KCL_RUNNER_CHECKPOINT;
     uint64_t what = kcl_rng_below(&w->rng, 4);
     slot->call_prepares = what == 0 && slot->block != NULL;
+    slot->call_commits = what == 1;
     slot->call_upto = 0;
     if (what == 1) {
         call.commit = true;
@@ -262,7 +263,8 @@ static void runner_checkpoint_done(void *self, uint64_t id, uint64_t op, kcl_rc 
         /* Without an answer both may be true: then it stands for the later one. */
         bool unknown = rc == KCL_ESTORE && slot->call_upto > slot->prepared_upto;
         slot->prepared_upto = rc == KCL_OK || unknown ? slot->call_upto : slot->prepared_upto;
-    } else if (rc == KCL_OK && slot->call_upto > book->acked_upto && book->acked_era == w->era) {
+        slot->prepared_unknown = rc == KCL_OK ? false : slot->prepared_unknown || rc == KCL_ESTORE;
+    } else if (rc == KCL_OK && !(slot->call_commits && slot->prepared_unknown) && slot->call_upto > book->acked_upto && book->acked_era == w->era) {
         sim_violation(w, "S2: a checkpoint of %s up to %zu was answered, but %zu are stored",
                       w->stream.shards[slot->shard].id, slot->call_upto, book->acked_upto);
     }

@@ -154,6 +154,8 @@ struct sim_slot {
     uint64_t call_op; /* waits for this answer; 0: does not */
     size_t call_upto; /* index of the first record that the call does not cover */
     bool call_prepares;
+    bool call_commits;
+    bool prepared_unknown; /* a prepare was not answered */
     size_t prepared_upto;
     size_t delivered_upto;
 };
@@ -227,6 +229,7 @@ struct sim_world {
     bool born;
     uint64_t reborn_ms; /* when a fresh worker made the application again; 0 never */
     uint64_t era;       /* rises with each loss */
+    uint64_t noticed_era;
     uint64_t losses;    /* with restarts of the server */
     uint64_t generations;
     kcl_generation generation;

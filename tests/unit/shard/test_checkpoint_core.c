@@ -236,6 +236,23 @@ static void another_checkpoint_discards_what_was_prepared(void **unused)
     finish(&w);
 }
 
+static void what_was_not_shown_is_not_the_last_delivered(void **unused)
+{
+    struct kcl_runner_event event = {0};
+    kcl_position at = after(30);
+    struct world w;
+
+    (void)unused;
+    begin(&w, false, 10, 20);
+    kcl_checkpoint_core_delivered(&w.c, &at);
+    kcl_checkpoint_core_not_shown(&w.c);
+    event.last = true;
+    call_event(&w, &event);
+    send(&w);
+    assert_string_equal(w.ask.position.sequence, "20");
+    finish(&w);
+}
+
 static void an_inherited_prepared_one_waits_for_its_records(void **unused)
 {
     kcl_position from = after(10);
@@ -469,6 +486,7 @@ int main(void)
         cmocka_unit_test(last_with_nothing_delivered_is_where_it_began),
         cmocka_unit_test(prepared_is_committed_once),
         cmocka_unit_test(another_checkpoint_discards_what_was_prepared),
+        cmocka_unit_test(what_was_not_shown_is_not_the_last_delivered),
         cmocka_unit_test(an_inherited_prepared_one_waits_for_its_records),
         cmocka_unit_test(automatic_ones_merge_and_come_again),
         cmocka_unit_test(a_call_covers_what_is_wanted_and_a_prepare_follows_it),

@@ -151,6 +151,13 @@ static void a_prepared_checkpoint_is_handed_to_initialize(void **unused)
     rig_fini(&r);
 
     with_prepared(&r, 5);
+    rig_reply(&r, &r.life, KCL_STORE_REFUSED); /* the store lost it: begin without */
+    rig_done(&r, true);
+    assert_int_equal(r.runner.kind, KCL_RUNNER_INITIALIZE);
+    assert_false(r.runner.has_pending);
+    rig_fini(&r);
+
+    with_prepared(&r, 5);
     rig_reply(&r, &r.life, KCL_STORE_FENCED);
     assert_true(r.finished);
     assert_int_equal(r.starts, 0);
