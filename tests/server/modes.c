@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /_kcl/stream: what becomes of one stream, and what it does otherwise than the
- * service. README.md has the table of the members; all given are done, in the order
- * of that table. */
+ * service. README.md has the table of the members; those given are done in the order
+ * of that table, up to the first that is wrong. */
 #include "server.h"
 
 #include "util.h"
@@ -21,13 +21,13 @@ static const struct field mode_fields[] = {
     {.name = "trim", .type = FIELD_ANY},
     {.name = "drop", .type = FIELD_LIST},
     {.name = "listing", .type = FIELD_OBJECT},
+    {.name = "end", .type = FIELD_STRING, .min = 1},
     {.name = "list_lag_ms", .type = FIELD_INTEGER, .max = YEAR_MS},
     {.name = "expire", .type = FIELD_BOOL},
-    {.name = "end", .type = FIELD_STRING, .min = 1},
-    {.name = "behind_ms", .type = FIELD_INTEGER},
     {.name = "arrival_skew_ms", .type = FIELD_INTEGER, .min = -YEAR_MS, .max = YEAR_MS},
-    {.name = "keyless", .type = FIELD_BOOL},
     {.name = "refuse_trimmed", .type = FIELD_BOOL},
+    {.name = "keyless", .type = FIELD_BOOL},
+    {.name = "behind_ms", .type = FIELD_INTEGER},
     FIELDS_END,
 };
 
@@ -191,18 +191,19 @@ static void change_answers(struct stream *st, const cJSON *body, struct answer *
 {
     struct modes *m = &st->modes;
     const char *end = json_text(body, "end");
+    const cJSON *refuse = json_member(body, "refuse_trimmed"), *keyless = json_member(body, "keyless");
+    if (end != NULL && !change_end(st, end, a))
+        return;
     m->list_lag_ms = json_integer(body, "list_lag_ms", m->list_lag_ms);
     m->epoch += json_true(body, "expire");
     m->arrival_skew_ms = json_integer(body, "arrival_skew_ms", m->arrival_skew_ms);
-    if (json_member(body, "refuse_trimmed") != NULL)
-        m->refuse_trimmed = json_true(body, "refuse_trimmed");
-    if (json_member(body, "keyless") != NULL)
-        m->keyless = json_true(body, "keyless");
+    if (refuse != NULL)
+        m->refuse_trimmed = cJSON_IsTrue(refuse);
+    if (keyless != NULL)
+        m->keyless = cJSON_IsTrue(keyless);
     /* null gives the truth back */
     if (cJSON_HasObjectItem(body, "behind_ms"))
         m->behind_ms = json_integer(body, "behind_ms", -1);
-    if (end != NULL)
-        change_end(st, end, a);
 }
 
 void modes_change(struct server *s, const cJSON *body, struct answer *a)

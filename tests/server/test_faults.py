@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -329,6 +330,10 @@ class Sending(Faults):
             answer = plain.makefile('rb').read()
             self.assertEqual(b'Connection: close\r\n' in answer, close == 'announced')
             self.assertTrue(answer.endswith(b'}'))
+        self.fault(operation='ListStreams', close='silent', truncate=3)
+        answer = self.send().makefile('rb').read()
+        self.assertNotIn(b'Connection', answer)
+        self.assertTrue(answer.endswith(b'\r\n\r\n{"H'))
 
 
 class Scripts(Faults):
@@ -363,8 +368,18 @@ class Scripts(Faults):
                             ShardIteratorType='LATEST')['ShardIterator']
             self.assertEqual(s.ok('GetRecords', ShardIterator=iterator)['MillisBehindLatest'], 5)
 
+    def test_the_recipes_of_the_readme_are_taken(self):
+        rows = (pathlib.Path(__file__).parent / 'README.md').read_text().partition('### Recipes')[2].partition('## ')[0]
+        recipes = re.findall(r'(fault|stream|clock|auth) `({.*?})`', rows)
+        self.assertGreater(len(recipes), 9)
+        self.mode('s', recreate=1)
+        for path, body in recipes:
+            answer = self.s.admin('POST', path, json.loads(body.replace('demo', 's')))
+            self.assertEqual(answer.status, 200, (path, body, answer.body))
+
     def test_a_bad_script_ends_it_with_one_line(self):
-        for text in ('{', '[]', {'fault': {'tims': 1}}, {'stream': {'stream': 'none'}}, {'nothing': {}}):
+        for text in ('{', '[]', {'fault': {'tims': 1}}, {'fault': [{'tims': 1}, {}]}, {'stream': {'stream': 'none'}},
+                     {'nothing': {}}):
             done = subprocess.run([BINARY, '--port', '0', '--faults', self.file(text)], capture_output=True, text=True,
                                   timeout=30)
             self.assertEqual((done.returncode, done.stdout, done.stderr.count('\n')), (1, '', 1), (text, done.stderr))

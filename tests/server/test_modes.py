@@ -78,6 +78,10 @@ class Trimming(Modes):
         self.put0(b'new')
         self.assertEqual(self.data(), [b'new'], 'in the same millisecond')
         self.assertEqual(self.data(0, 'AT_SEQUENCE_NUMBER', StartingSequenceNumber=before), [b'new'])
+        self.split(0, 1000)
+        self.s.advance(1000)
+        self.mode(trim=True)
+        self.assertEqual(self.ids(), [1, 2, 3], 'the horizon moves with the records')
 
     def test_positions_trimmed_away_may_be_refused(self):
         numbers = [self.put0(b'%d' % i) for i in range(3)]
