@@ -11,6 +11,7 @@
 #include "kcl/base/clock.h"
 #include "kcl/base/error.h"
 #include "kcl/net/once.h"
+#include "kcl/net/socket.h"
 #include "kcl/net/tls.h"
 
 #define HOST_MAX 255
@@ -61,6 +62,8 @@ static CURLcode set_options(struct kcl_dial *d, const struct kcl_dial_options *o
         {CURLOPT_TIMEOUT_MS, (long)o->timeout_ms},
     };
     CURLcode code = kcl_tls_apply(d->easy, o->ca_file);
+    if (code == CURLE_OK)
+        code = kcl_socket_apply(d->easy);
     for (size_t i = 0; code == CURLE_OK && i < sizeof(longs) / sizeof(longs[0]); i++)
         code = curl_easy_setopt(d->easy, longs[i].option, longs[i].value);
     const struct {

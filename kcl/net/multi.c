@@ -14,6 +14,7 @@
 #include "kcl/base/error.h"
 #include "kcl/base/timer.h"
 #include "kcl/net/once.h"
+#include "kcl/net/socket.h"
 #include "kcl/net/tls.h"
 
 #define CONNECTIONS_DEFAULT 1024
@@ -155,6 +156,8 @@ static CURLcode set_lasting_options(struct request *r)
     CURLcode code = kcl_tls_apply(e, r->net->ca_file);
     for (size_t i = 0; code == CURLE_OK && i < sizeof(longs) / sizeof(longs[0]); i++)
         code = curl_easy_setopt(e, longs[i].option, longs[i].value);
+    if (code == CURLE_OK)
+        code = kcl_socket_apply(e);
     if (code == CURLE_OK)
         code = curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     if (code == CURLE_OK)

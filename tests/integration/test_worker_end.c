@@ -5,10 +5,12 @@
  * lease store is that in memory behind a gate, which a test can close.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <kcl/kcl.h>
@@ -337,6 +339,25 @@ static void test_callbacks_that_were_left_behind_end_before_the_worker_is_freed(
     assert_int_equal(atomic_load(&f.created), 1);
 }
 
+static void test_no_connection_is_left_open_in_programs_that_a_callback_starts(void **state)
+{
+    (void)state;
+    int connections = 0;
+    put_one();
+    kcl_worker *worker = start_worker(NULL, NULL);
+    assert_true(wait_for(&f.records, 1));
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.ss_family == AF_INET) {
+            assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+            connections++;
+        }
+    }
+    assert_true(connections > 0);
+    kcl_worker_free(worker);
+}
+
 static kcl_rc make_and_free(void *user)
 {
     kcl_worker *worker = NULL;
@@ -398,6 +419,7 @@ int main(void)
         TEST(test_a_start_time_out_is_not_told_as_still_running),
         TEST(test_a_store_that_hangs_does_not_hold_up_the_end),
         TEST(test_callbacks_that_were_left_behind_end_before_the_worker_is_freed),
+        TEST(test_no_connection_is_left_open_in_programs_that_a_callback_starts),
         TEST(test_every_allocation_of_a_new_worker_may_fail),
         TEST(test_allocations_of_a_run_may_fail),
     };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,7 @@ static void test_bytes_go_both_ways(void **state)
     char text[16] = "";
     size_t got = 0;
     assert_true(kcl_dial_fd(d) >= 0);
+    assert_true((fcntl(kcl_dial_fd(d), F_GETFD) & FD_CLOEXEC) != 0); /* not for programs that are started */
     assert_int_equal(kcl_dial_send(d, "ping", 4, soon(), NULL), KCL_OK);
     assert_int_equal(recv(peer, text, sizeof(text), 0), 4);
     assert_memory_equal(text, "ping", 4);
