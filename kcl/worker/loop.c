@@ -49,9 +49,39 @@ static void on_note(void *user, const struct kcl_router_note *note)
     }
 }
 
+/* A life that ends while nobody asked for a shutdown ran out: no heartbeat was answered in time. */
 static void on_life(void *user, uint64_t life_until_ms)
 {
-    atomic_store(&((struct kcl_worker *)user)->life_until_ms, life_until_ms);
+    struct kcl_worker *w = user;
+    atomic_store(&w->life_until_ms, life_until_ms);
+    if (life_until_ms == 0 && w->shutdowns_seen == 0) {
+        w->fenced = true;
+        kcl_log_write(&w->log, KCL_LOG_WARN, "worker", "worker.fenced", NULL, 0,
+                      "the lease store has not answered for too long: nothing is delivered until it does");
+    } else if (life_until_ms != 0 && w->fenced) {
+        w->fenced = false;
+        kcl_log_write(&w->log, KCL_LOG_INFO, "worker", "worker.unfenced", NULL, 0,
+                      "the lease store answers again: what is still ours goes on");
+    }
+}
+
+/* One line when the store goes and one when it is back, whatever comes in between. */
+static void tell_store(struct kcl_worker *w, const struct kcl_store_reply *reply)
+{
+    const char *what = reply->what != NULL ? reply->what->data : kcl_rc_text(reply->rc);
+    if (reply->rc != KCL_OK) {
+        kcl_log_write(&w->log, KCL_LOG_DEBUG, "lease", "lease.store.error", NULL, 0, "%s: %s",
+                      kcl_store_ask_name(reply->kind), what);
+    }
+    if (reply->kind != KCL_STORE_HEARTBEAT || (reply->rc != KCL_OK) == w->store_lost) {
+        return;
+    }
+    w->store_lost = !w->store_lost;
+    if (w->store_lost) {
+        kcl_log_write(&w->log, KCL_LOG_WARN, "lease", "lease.store.lost", NULL, 0, "no heartbeat: %s", what);
+    } else {
+        kcl_log_write(&w->log, KCL_LOG_INFO, "lease", "lease.store.back", NULL, 0, "heartbeats are answered again");
+    }
 }
 
 static bool process_gone(void *user, uint64_t pid, uint64_t pid_started)
@@ -222,10 +252,7 @@ static void take_message(struct kcl_worker *w, uint64_t now_ms, struct kcl_messa
     case WORKER_REPLY: {
         struct kcl_store_reply reply;
         kcl_store_thread_take(message, &reply);
-        if (reply.rc != KCL_OK && reply.what != NULL) {
-            kcl_log_write(&w->log, KCL_LOG_DEBUG, "lease", "lease.store.error", NULL, 0, "%s: %s",
-                          kcl_store_ask_name(reply.kind), reply.what->data);
-        }
+        tell_store(w, &reply);
         kcl_router_on_store(w->router, now_ms, &reply);
         kcl_store_reply_fini(&reply);
         break;

@@ -65,6 +65,8 @@ struct kcl_worker {
     struct kcl_store_thread *store;
     struct kcl_router *router;
     unsigned shutdowns_seen;
+    bool fenced;     /* told that its life ran out */
+    bool store_lost; /* told that the store does not answer heartbeats */
     kcl_rc result;         /* written before `done` is closed */
     kcl_error result_error;
 };

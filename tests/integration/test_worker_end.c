@@ -31,6 +31,8 @@ static struct {
     kcl_lease_store_ops ops; /* the store's, with some calls taken over */
     kcl_lease_store store;   /* what workers are given */
     atomic_bool join_held, heartbeat_held, callback_held;
+    atomic_bool heartbeat_fails;
+    atomic_int store_lost, store_back, fenced, unfenced; /* lines of the log */
     atomic_int inside; /* calls of the store or callbacks that are held */
     atomic_int created, destroyed, records;
 } f;
@@ -78,6 +80,9 @@ static kcl_rc gated_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, k
                               kcl_error *err)
 {
     pass(&f.heartbeat_held);
+    if (atomic_load(&f.heartbeat_fails)) {
+        return KCL_ESTORE;
+    }
     return f.inner.ops->heartbeat(h, by, state, load_permille, sink, ans, err);
 }
 
@@ -143,6 +148,23 @@ static void on_destroy(void *processor)
     (void)atomic_fetch_add(&f.destroyed, 1);
 }
 
+static void on_log(const kcl_log_event *event, void *user)
+{
+    const struct {
+        const char *name;
+        atomic_int *count;
+    } lines[] = {{"lease.store.lost", &f.store_lost},
+                 {"lease.store.back", &f.store_back},
+                 {"worker.fenced", &f.fenced},
+                 {"worker.unfenced", &f.unfenced}};
+    (void)user;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        if (strcmp(event->name, lines[i].name) == 0) {
+            (void)atomic_fetch_add(lines[i].count, 1);
+        }
+    }
+}
+
 static kcl_rc make_worker(kcl_worker **out, const char *option, const char *value)
 {
     kcl_processor_callbacks callbacks = KCL_PROCESSOR_INIT;
@@ -153,7 +175,7 @@ static kcl_rc make_worker(kcl_worker **out, const char *option, const char *valu
     callbacks.destroy = on_destroy;
     const char *options[][2] = {{"app", "a"},           {"stream", "s"},       {"region", "us-east-1"},
                                 {"access_key", "id"},   {"secret_key", "key"}, {"lease_duration_ms", "3000"},
-                                {"poll_idle_ms", "200"}, {"log_level", "error"}, {"endpoint", f.server.url},
+                                {"poll_idle_ms", "200"}, {"log_level", "info"},  {"endpoint", f.server.url},
                                 {option, value}};
     kcl_rc rc = kcl_config_new(&config, &err);
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && rc == KCL_OK; i++) {
@@ -166,6 +188,7 @@ static kcl_rc make_worker(kcl_worker **out, const char *option, const char *valu
         rc = kcl_config_set_processor(config, &callbacks, NULL, &err);
     }
     if (rc == KCL_OK) {
+        kcl_config_set_log(config, on_log, NULL);
         rc = kcl_worker_new(out, config, &err);
     }
     kcl_config_free(config);
@@ -323,6 +346,26 @@ static void test_a_store_that_hangs_does_not_hold_up_the_end(void **state)
     kcl_worker_free(worker);
 }
 
+static void test_a_store_that_fails_for_a_while_is_told_once_and_survived(void **state)
+{
+    (void)state;
+    put_one();
+    kcl_worker *worker = start_worker("lease_duration_ms", "1000");
+    assert_true(wait_for(&f.records, 1));
+    atomic_store(&f.heartbeat_fails, true);
+    assert_true(wait_for(&f.fenced, 1));
+    atomic_store(&f.heartbeat_fails, false);
+    assert_true(wait_for(&f.unfenced, 1));
+    assert_int_equal(atomic_load(&f.store_lost), 1);
+    assert_int_equal(atomic_load(&f.store_back), 1);
+    put_one();
+    assert_true(wait_for(&f.records, 2));
+    kcl_worker_request_shutdown(worker);
+    assert_int_equal(kcl_worker_wait(worker, PATIENCE_MS, NULL), KCL_OK);
+    kcl_worker_free(worker);
+    assert_int_equal(atomic_load(&f.fenced), 1); /* an end that was asked for is no such news */
+}
+
 static void test_callbacks_that_were_left_behind_end_before_the_worker_is_freed(void **state)
 {
     (void)state;
@@ -418,6 +461,7 @@ int main(void)
         TEST(test_a_shutdown_while_joining_leaves_no_member_behind),
         TEST(test_a_start_time_out_is_not_told_as_still_running),
         TEST(test_a_store_that_hangs_does_not_hold_up_the_end),
+        TEST(test_a_store_that_fails_for_a_while_is_told_once_and_survived),
         TEST(test_callbacks_that_were_left_behind_end_before_the_worker_is_freed),
         TEST(test_no_connection_is_left_open_in_programs_that_a_callback_starts),
         TEST(test_every_allocation_of_a_new_worker_may_fail),
