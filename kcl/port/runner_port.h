@@ -57,7 +57,7 @@ struct kcl_runner_event {
     enum kcl_runner_event_kind kind;
     enum kcl_runner_ask_kind asked; /* DONE */
     bool ok;     /* DONE: the callback returned 0 */
-    bool fenced; /* DONE: not called, because the worker's life was over */
+    bool fenced; /* DONE: not called, because the worker's life was over, or too late after stop_soon */
     kcl_rc rc;   /* DONE of START: KCL_OK, KCL_ENOMEM, ...: the thread could not be made */
     /* CHECKPOINT */
     bool prepare;
@@ -75,7 +75,7 @@ struct kcl_runner_port {
     kcl_rc (*submit)(void *self, struct kcl_runner_ask *ask);
     /** Answers a CHECKPOINT event. */
     void (*checkpoint_done)(void *self, uint64_t slot, uint64_t op, kcl_rc rc);
-    /** Tells the processor to return soon (kcl_checkpointer_should_stop). */
+    /** Tells the processor to return soon (kcl_checkpointer_should_stop); INITIALIZE and RECORDS that wait are not begun. */
     void (*stop_soon)(void *self, uint64_t slot);
     /**
      * Gives up on a thread that does not return: it is left to finish, fenced;

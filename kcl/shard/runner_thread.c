@@ -242,6 +242,15 @@ static int call(struct kcl_checkpointer *c, struct kcl_runner_ask *ask)
     return rc;
 }
 
+/*
+ * An ask that lay in the inbox while the loop learnt that the shard moves or is
+ * lost: the worker's life may run again by now, but this lease is not begun anew.
+ */
+static bool comes_too_late(const struct kcl_checkpointer *c, const struct kcl_runner_ask *ask)
+{
+    return (ask->kind == KCL_RUNNER_INITIALIZE || ask->kind == KCL_RUNNER_RECORDS) && atomic_load(&c->stop_soon);
+}
+
 /* False: this was the last. */
 static bool carry_out(struct kcl_checkpointer *c)
 {
@@ -254,7 +263,7 @@ static bool carry_out(struct kcl_checkpointer *c)
     event->op = ask->op;
     event->kind = KCL_RUNNER_DONE;
     event->asked = ask->kind;
-    event->fenced = !ask->fenced_is_fine && !kcl_runner_alive(c);
+    event->fenced = !ask->fenced_is_fine && (!kcl_runner_alive(c) || comes_too_late(c, ask));
     if (!event->fenced) {
         event->ok = call(c, ask) == 0;
     }

@@ -10,7 +10,8 @@
  *
  * Right before each callback the thread compares CLOCK_BOOTTIME with the worker's
  * life: when that is over the callback is not called and the event says so
- * (fenced), but for asks with fenced_is_fine.
+ * (fenced), but for asks with fenced_is_fine. After stop_soon neither initialize
+ * nor process_records is begun any more: answered in the same way.
  *
  * A thread that was abandoned touches nothing of the worker any more: when its
  * callback returns it calls lease_lost (if initialize was called and no ending
