@@ -29,6 +29,8 @@ struct kcl_store_thread {
 
 /* A store without a descriptor to watch, or whose watch broke, is asked for one again after this. */
 #define WATCH_RETRY_MS 1000
+/* The system's default may be as little as 128 KiB: too little for a full batch and a TLS handshake. */
+#define STACK_BYTES ((size_t)1024 * 1024)
 
 kcl_rc kcl_store_thread_new(struct kcl_store_thread **out, const struct kcl_store_thread_options *options)
 {
@@ -163,7 +165,7 @@ static void run(void *user)
 
 kcl_rc kcl_store_thread_start(struct kcl_store_thread *t)
 {
-    return kcl_thread_start(&t->thread, "kcl-store", 0, run, t);
+    return kcl_thread_start(&t->thread, "kcl-store", STACK_BYTES, run, t);
 }
 
 void kcl_store_thread_stop(struct kcl_store_thread *t)

@@ -11,6 +11,9 @@
 #include "kcl/worker/config_check.h"
 #include "kcl/worker/worker_state.h"
 
+/* Of the loop's thread, which also runs the user's log hook; the system's default may be as little as 128 KiB. */
+#define STACK_BYTES ((size_t)1024 * 1024)
+
 const char *kcl_worker_state_name(kcl_worker_state state)
 {
     static const char *const names[] = {"new", "starting", "running", "draining", "stopped"};
@@ -111,7 +114,7 @@ kcl_rc kcl_worker_start(kcl_worker *w, kcl_error *err)
     }
     kcl_rc rc = kcl_store_thread_start(w->store);
     if (rc == KCL_OK) {
-        rc = kcl_thread_start(&w->thread, "kcl-loop", 0, kcl_loop_run, w);
+        rc = kcl_thread_start(&w->thread, "kcl-loop", STACK_BYTES, kcl_loop_run, w);
     }
     if (rc == KCL_OK) {
         return KCL_OK;
