@@ -7,7 +7,7 @@
 set -euo pipefail
 
 build="gcc cmake ninja-build pkg-config libcurl4-openssl-dev libhiredis-dev libcjson-dev libssl-dev
-  zlib1g-dev libcmocka-dev libevent-dev libhttp-parser-dev redis-server python3 ca-certificates openssl"
+  libcmocka-dev libevent-dev libhttp-parser-dev redis-server python3 ca-certificates openssl"
 test="g++ clang clang-tidy cppcheck libclang-rt-14-dev valgrind curl"
 
 wanted=$build

@@ -12,5 +12,7 @@ configure_package_config_file(kcl/package/kclConfig.cmake.in "${CMAKE_BINARY_DIR
 write_basic_package_version_file("${CMAKE_BINARY_DIR}/kclConfigVersion.cmake" COMPATIBILITY SameMajorVersion)
 install(FILES "${CMAKE_BINARY_DIR}/kclConfig.cmake" "${CMAKE_BINARY_DIR}/kclConfigVersion.cmake"
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kcl)
+# The file finds its prefix from where it lies, so that an install to another place works.
+file(RELATIVE_PATH KCL_PC_UP "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
 configure_file(kcl/package/kcl.pc.in "${CMAKE_BINARY_DIR}/kcl.pc" @ONLY)
 install(FILES "${CMAKE_BINARY_DIR}/kcl.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -14,6 +14,7 @@ void kcl_checkpoint_core_init(struct kcl_checkpoint_core *c, bool automatic, con
                               struct kcl_metrics_registry *metrics)
 {
     memset(c, 0, sizeof(*c));
+    c->in_batch = true;
     c->automatic = automatic;
     c->acknowledged = *checkpoint;
     c->delivered = *checkpoint;
@@ -107,7 +108,8 @@ static kcl_rc examine(const struct kcl_checkpoint_core *c, const struct kcl_runn
         }
         *position = c->prepared;
     } else if (event->last) {
-        *position = c->delivered;
+        *position = c->in_batch ? c->delivered : c->accepted;
+        raise_to(position, floor_of(c)); /* what was recorded inside a batch that failed later stays */
     } else if (is_record(&event->position)) {
         *position = event->position;
     } else {
@@ -128,6 +130,7 @@ void kcl_checkpoint_core_call(struct kcl_checkpoint_core *c, uint64_t now_ms, ui
     kcl_position position;
     kcl_rc rc = examine(c, event, &position);
 
+    c->before = c->delivered; /* who calls was shown it */
     answer->has = false;
     if (rc != KCL_OK) {
         answer->has = true;

@@ -36,6 +36,7 @@ struct kcl_checkpoint_core {
     kcl_position delivered;    /* the last record shown to the processor */
     kcl_position before;       /* the same, before the batch in the callback */
     kcl_position accepted;     /* the last record that process_records accepted */
+    bool in_batch; /* the call that comes is made inside process_records: then "last" means delivered, else accepted */
     bool has_wanted;
     kcl_position wanted; /* to be stored automatically */
     bool has_prepared;

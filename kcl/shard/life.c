@@ -563,6 +563,9 @@ uint64_t kcl_life_due_ms(const struct kcl_unit *u)
     case LIFE_STARTING:
         return u->needs_state ? u->store.next_ms : u->runner.next_ms;
     case LIFE_RUNNING:
+        if ((u->bits & UNIT_PAUSED) != 0) {
+            return KCL_NEVER;
+        }
         if (u->deliver.count > 0) {
             return kcl_deliver_due_ms(&u->deliver);
         }

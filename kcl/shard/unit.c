@@ -223,6 +223,7 @@ static void on_runner_event(struct kcl_unit *u, uint64_t now_ms, struct kcl_runn
     struct kcl_checkpoint_answer answer;
 
     if (event->kind == KCL_RUNNER_CHECKPOINT) {
+        u->checkpoint.in_batch = u->runner.asked == KCL_RUNNER_RECORDS;
         kcl_checkpoint_core_call(&u->checkpoint, now_ms, now_ms + u->options.store_timeout_ms, event, &answer);
         answer_call(u, &answer, out);
     } else if (u->runner.asked != 0 && event->op == u->runner.op) {

@@ -77,7 +77,7 @@ struct kcl_unit_options {
 /** What holds now; with every event. */
 enum kcl_unit_bits {
     UNIT_FENCED = 1,   /* the worker's own life is over: no delivery, no fetch, no store ask; off: all goes on */
-    UNIT_PAUSED = 2,   /* the user paused the shard: no fetch */
+    UNIT_PAUSED = 2,   /* the user paused the shard: no fetch, no further batch */
     UNIT_MAY_FETCH = 4 /* the byte budget has room */
 };
 

@@ -14,7 +14,7 @@ static const char *subject_of(const char *machine)
         const char *machine;
         const char *subject;
     } names[] = {{"membership", "worker"}, {"coordinator", "worker"}, {"planner", "lease"},
-                 {"poller", "retrieval"},  {"life", "shard"},         {"checkpoint", "checkpoint"}};
+                 {"poller", "retrieval"},  {"shard", "shard"},         {"checkpoint", "checkpoint"}};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i].machine, machine) == 0) {
             return names[i].subject;
@@ -44,7 +44,8 @@ void kcl_trace_log(void *user, const struct kcl_trace_event *event)
     }
     if (event->number != 0) {
         (void)snprintf(number, sizeof(number), "%" PRIu64, event->number);
-        pairs[count++] = (kcl_log_pair){"number", number};
+        bool token = strcmp(event->machine, "shard") == 0;
+        pairs[count++] = (kcl_log_pair){token ? "token" : "number", number};
     }
     kcl_log_write(log, event->level, subject_of(event->machine), name, pairs, count, "%s",
                   event->text != NULL ? event->text : event->name);

@@ -19,6 +19,6 @@ done
 
 pc=$(dirname "$(find "$work/root" -name kcl.pc)")
 # shellcheck disable=SC2046
-cc "$use/use.c" -o "$work/use_pc" $(PKG_CONFIG_PATH="$pc" pkg-config --define-variable=prefix="$work/root" --cflags --libs kcl)
+cc "$use/use.c" -o "$work/use_pc" $(PKG_CONFIG_PATH="$pc" pkg-config --cflags --libs kcl)
 printf 'pkg-config: '
 LD_LIBRARY_PATH=$(dirname "$(find "$work/root" -name 'libkcl.so' | head -n 1)") "$work/use_pc"

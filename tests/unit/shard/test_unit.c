@@ -133,12 +133,15 @@ static void fetching_is_bounded_by_queue_credit_and_pause(void **unused)
     rig_bits(&r, UNIT_MAY_FETCH | UNIT_PAUSED);
     assert_int_equal(r.stream.kind, 0);
     assert_false(kcl_unit_wants(&r.u, r.now_ms));
-    rig_done(&r, true); /* what is at hand is still delivered */
-    rig_done(&r, true);
+    rig_done(&r, true); /* the callback that ran; what is at hand waits */
+    assert_int_equal(r.runner.kind, 0);
     rig_wait(&r, 3600000); /* paused for an hour: that is progress */
     assert_int_equal(state_of(&r), LIFE_RUNNING);
-    assert_true(kcl_unit_hungry(&r.u));
+    assert_int_equal(r.runner.kind, 0);
     rig_bits(&r, UNIT_MAY_FETCH);
+    assert_int_equal(r.runner.kind, KCL_RUNNER_RECORDS);
+    rig_done(&r, true);
+    assert_true(kcl_unit_hungry(&r.u));
     assert_int_equal(r.stream.kind, KCL_STREAM_RECORDS);
     rig_fini(&r);
 }
