@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sim [--seeds N] [--from S]     N worlds, each drawn from its seed
- * sim --seed S [--print]         one of them, with a line per state change
+ * sim --seed S [--print]         one of them, with its story
+ *     [--without FAULT]...       and without that kind of fault (or "lost", "stuck", ...: see relax)
+ * sim --rules [RULE] [--print]   worlds without one rule of the lease protocol: each must be found out
+ * sim --hash [N]                 N worlds twice: the same hash?
+ *
+ * KCL_SIM_SEEDS is the default of N. A failing world is made smaller before its
+ * replay is printed.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,62 +16,221 @@
 
 #include "tests/sim/world.h"
 
-static bool run_seed(uint64_t seed, bool print, uint64_t *hash)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOWER 20
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define SLOWER 20
+#endif
+#endif
+#ifndef SLOWER
+#ifdef NDEBUG
+#define SLOWER 1
+#else
+#define SLOWER 4
+#endif
+#endif
+
+#define SEEDS      2000
+#define HASH_SEEDS 20
+
+/* What may be left out of a world, beside the kinds of faults. */
+static const char *const extras[] = {"lost",  "late",    "notify", "stream-errors", "failing", "stuck",
+                                     "manual", "limits", "budget", "list-lag",      "no-children"};
+#define EXTRAS_N (sizeof(extras) / sizeof(extras[0]))
+
+/* Takes one thing out of a world; false when it was not in it. */
+static bool relax(struct sim_options *o, size_t what)
 {
-    struct sim_options options;
-    char violation[256];
-    sim_draw(&options, seed);
-    options.print = print;
-    if (print) {
-        sim_print_options(&options);
+    const struct sim_options before = *o;
+    if (what < SIM_FAULTS_N) {
+        o->faults[what] = 0;
+        return before.faults[what] != 0;
     }
-    if (sim_run(&options, hash, violation)) {
+    switch (what - SIM_FAULTS_N) {
+    case 0:
+        o->lost_request = o->lost_answer = 0;
+        return before.lost_request != 0 || before.lost_answer != 0;
+    case 1:
+        o->delayed_request = 0;
+        return before.delayed_request != 0;
+    case 2:
+        o->lost_notify = 0;
+        return before.lost_notify != 0;
+    case 3:
+        o->stream_error = 0;
+        return before.stream_error != 0;
+    case 4:
+        o->callback_fails = 0;
+        return before.callback_fails != 0;
+    case 5:
+        o->callback_stuck = 0;
+        return before.callback_stuck != 0;
+    case 6:
+        o->manual = false;
+        return before.manual;
+    case 7:
+        o->max_leases = 0;
+        return before.max_leases != 0;
+    case 8:
+        o->budget_bytes = 64 << 20;
+        return before.budget_bytes != o->budget_bytes;
+    case 9:
+        o->list_lag_ms = 0;
+        return before.list_lag_ms != 0;
+    default:
+        o->no_children = false;
+        return before.no_children;
+    }
+}
+
+static const char *name_of(size_t what)
+{
+    return what < SIM_FAULTS_N ? sim_fault_names[what] : extras[what - SIM_FAULTS_N];
+}
+
+/* Leaves out of a failing world whatever it fails without, and prints how to replay it. */
+static void shrink(const struct sim_options *failing)
+{
+    struct sim_options o = *failing;
+    char violation[256];
+    uint64_t hash;
+    bool found = false;
+    printf("  smaller: sim --seed %" PRIu64 " --print", o.seed);
+    for (size_t what = 0; what < SIM_FAULTS_N + EXTRAS_N; what++) {
+        struct sim_options smaller = o;
+        if (relax(&smaller, what) && !sim_run(&smaller, &hash, violation)) {
+            o = smaller;
+            found = true;
+            printf(" --without %s", name_of(what));
+        }
+    }
+    (void)sim_run(&o, &hash, violation);
+    printf("%s\n    %s\n", found ? "" : " (nothing can be left out)", violation);
+}
+
+static bool run_seed(const struct sim_options *options, uint64_t *hash)
+{
+    char violation[256];
+    if (options->print) {
+        printf("sim --seed %" PRIu64 " --print\n", options->seed);
+        sim_print_options(options);
+    }
+    if (sim_run(options, hash, violation)) {
         return true;
     }
-    printf("seed %" PRIu64 ": %s\n  again: sim --seed %" PRIu64 " --print\n", seed, violation, seed);
+    printf("seed %" PRIu64 ": %s\n", options->seed, violation);
+    if (!options->print) {
+        shrink(options);
+    }
+    printf("  again: sim --seed %" PRIu64 " --print\n", options->seed);
+    fflush(stdout);
     return false;
 }
 
-int main(int argc, char **argv)
+static int run_seeds(uint64_t from, uint64_t count)
 {
-    uint64_t from = 1;
-    uint64_t count = 200;
-    uint64_t one = 0;
-    bool print = false;
-    const char *seeds = getenv("KCL_SIM_SEEDS");
-    if (seeds != NULL) {
-        count = strtoull(seeds, NULL, 10);
-    }
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--print") == 0) {
-            print = true;
-        } else if (strcmp(argv[i], "--seed") == 0) {
-            one = strtoull(value, NULL, 10);
-            i++;
-        } else if (strcmp(argv[i], "--seeds") == 0) {
-            count = strtoull(value, NULL, 10);
-            i++;
-        } else if (strcmp(argv[i], "--from") == 0) {
-            from = strtoull(value, NULL, 10);
-            i++;
-        } else {
-            fprintf(stderr, "usage: sim [--seeds N] [--from S] | --seed S [--print]\n");
-            return 2;
-        }
-    }
-    uint64_t hash = 0;
-    if (one != 0) {
-        bool ok = run_seed(one, print, &hash);
-        printf("seed %" PRIu64 " hash %016" PRIx64 " %s\n", one, hash, ok ? "ok" : "FAILED");
-        return ok ? 0 : 1;
-    }
     uint64_t failed = 0;
     uint64_t all = 0;
+    uint64_t hash = 0;
     for (uint64_t seed = from; seed < from + count && failed < 10; seed++) {
-        failed += run_seed(seed, false, &hash) ? 0 : 1;
+        struct sim_options options;
+        sim_draw(&options, seed);
+        failed += run_seed(&options, &hash) ? 0 : 1;
         all = all * UINT64_C(0x100000001b3) + hash;
     }
     printf("%" PRIu64 " seeds, %" PRIu64 " failed, hash of all %016" PRIx64 "\n", count, failed, all);
     return failed == 0 ? 0 : 1;
+}
+
+static int run_hash(uint64_t count)
+{
+    uint64_t hashes[2] = {0, 0};
+    char violation[256];
+    for (size_t round = 0; round < 2; round++) {
+        for (uint64_t seed = 1; seed <= count; seed++) {
+            struct sim_options options;
+            uint64_t hash = 0;
+            sim_draw(&options, seed);
+            (void)sim_run(&options, &hash, violation);
+            hashes[round] = hashes[round] * UINT64_C(0x100000001b3) + hash;
+        }
+    }
+    printf("%" PRIu64 " seeds, hash of all %016" PRIx64 "%s\n", count, hashes[0],
+           hashes[0] == hashes[1] ? "" : " AND ANOTHER ONE THE SECOND TIME");
+    return hashes[0] == hashes[1] ? 0 : 1;
+}
+
+static bool leave_out(struct sim_options *options, const char *name)
+{
+    for (size_t what = 0; what < SIM_FAULTS_N + EXTRAS_N; what++) {
+        if (strcmp(name, name_of(what)) == 0) {
+            (void)relax(options, what);
+            return true;
+        }
+    }
+    fprintf(stderr, "sim: --without %s: no such thing\n", name);
+    return false;
+}
+
+static int run_one(uint64_t seed, bool print, int argc, char **argv)
+{
+    struct sim_options options;
+    uint64_t hash = 0;
+    sim_draw(&options, seed);
+    options.print = print;
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--without") == 0 && !leave_out(&options, argv[i + 1])) {
+            return 2;
+        }
+    }
+    bool ok = run_seed(&options, &hash);
+    printf("seed %" PRIu64 " hash %016" PRIx64 " %s\n", seed, hash, ok ? "ok" : "FAILED");
+    return ok ? 0 : 1;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: sim [--seeds N] [--from S] | --seed S [--print] [--without WHAT]... | "
+                    "--rules [RULE] [--print] | --hash [N]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    const char *seeds = getenv("KCL_SIM_SEEDS");
+    uint64_t count = seeds != NULL ? strtoull(seeds, NULL, 10) : SEEDS / SLOWER;
+    uint64_t from = 1;
+    uint64_t one = 0;
+    bool print = false;
+    const char *mode = "";
+    const char *which = NULL;
+    for (int i = 1; i < argc; i++) {
+        bool has_value = i + 1 < argc && argv[i + 1][0] != '-';
+        if (strcmp(argv[i], "--print") == 0) {
+            print = true;
+        } else if (strcmp(argv[i], "--rules") == 0 || strcmp(argv[i], "--hash") == 0) {
+            mode = argv[i];
+            which = has_value ? argv[++i] : NULL;
+        } else if (!has_value) {
+            return usage();
+        } else if (strcmp(argv[i], "--seed") == 0) {
+            one = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            count = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--from") == 0) {
+            from = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--without") == 0) {
+            i++;
+        } else {
+            return usage();
+        }
+    }
+    if (strcmp(mode, "--rules") == 0) {
+        return sim_rules(which, print);
+    }
+    if (strcmp(mode, "--hash") == 0) {
+        return run_hash(which != NULL ? strtoull(which, NULL, 10) : HASH_SEEDS);
+    }
+    return one != 0 ? run_one(one, print, argc, argv) : run_seeds(from, count);
 }

@@ -147,6 +147,8 @@ void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
             size_t upto = sim_ledger_after(w, slot->shard, last->sequence);
             slot->delivered_upto = upto > slot->delivered_upto ? upto : slot->delivered_upto;
             sim_ledger_start(w, worker, slot, ask->block);
+        } else if (ask->kind != KCL_RUNNER_LEASE_LOST && ask->kind != KCL_RUNNER_STOP) {
+            sim_ledger_token(w, worker, slot);
         }
         slot->will_fail = ask->kind != KCL_RUNNER_LEASE_LOST && ask->kind != KCL_RUNNER_STOP && fails(w);
         slot->calls_left = 0;
@@ -188,8 +190,8 @@ void sim_runner_call(struct sim_worker *worker, struct sim_event *event)
         call.commit = true;
         slot->call_upto = slot->prepared_upto <= slot->delivered_upto ? slot->prepared_upto : 0;
     } else if (slot->block == NULL) {
-        call.last = true;
-        slot->call_upto = slot->delivered_upto;
+        call.last = true; /* outside of a batch: all that it has accepted */
+        slot->call_upto = slot->done_upto;
     } else {
         size_t count = slot->block->batch.records_count;
         size_t at = call.prepare || kcl_rng_below(&w->rng, 2) == 0 ? count - 1 : kcl_rng_below(&w->rng, count);
@@ -223,7 +225,9 @@ void sim_runner_done(struct sim_worker *worker, struct sim_event *event)
     const struct kcl_runner_ask ask = slot->ask;
     if (ask.kind == KCL_RUNNER_RECORDS && block != NULL && ok) {
         const kcl_record *last = &block->batch.records[block->batch.records_count - 1];
-        sim_ledger_accept(w, slot->shard, sim_ledger_after(w, slot->shard, last->sequence));
+        size_t upto = sim_ledger_after(w, slot->shard, last->sequence);
+        slot->done_upto = upto > slot->done_upto ? upto : slot->done_upto;
+        sim_ledger_accept(w, slot->shard, upto);
     }
     kcl_block_release(block);
     if (ask.kind == KCL_RUNNER_SHARD_ENDED && ok) {

@@ -158,6 +158,7 @@ struct sim_slot {
     bool prepared_unknown; /* a prepare was not answered */
     size_t prepared_upto;
     size_t delivered_upto;
+    size_t done_upto;
 };
 
 struct sim_world;
