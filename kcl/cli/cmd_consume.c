@@ -185,6 +185,10 @@ static int work(const kcl_config *config)
     int code = exit_code(rc, &err);
     atomic_store(&run.stopping, true);
     atomic_store(&run.worker, NULL);
+    if (rc == KCL_EBUSY) {
+        /* Somebody wants an end now: a call of a store that hangs is not waited for. */
+        _exit(code);
+    }
     kcl_worker_free(worker);
     return code;
 }
