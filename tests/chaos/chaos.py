@@ -12,6 +12,7 @@ import shutil
 import sys
 
 import stories
+import stories_redis
 from fleet import Failure
 
 
@@ -21,6 +22,7 @@ def missing(names):
 
 def main(bin_dir, name, folder=None):
     table = {story.__name__: story for story in stories.STORIES}
+    table.update({story.__name__: story for story in stories_redis.STORIES})
     absent = missing(['redis-server', 'setpriv'])
     if absent:
         print(f'skipped: {", ".join(absent)} not installed')

@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to the Redis that holds the leases: emptied, rolled back, silent, unwilling, changed by hand.
+
+The clock of the server cannot be moved here: `TIME` follows the machine's. The simulator and the unit tests of
+the scripts do that.
+"""
+import copy
+import os
+import shutil
+import signal
+import time
+from contextlib import contextmanager
+
+from fleet import APP, STREAM, Fleet, wait_for
+from ledger import Judgement
+from redis_watch import OPEN, Redis, Seen
+from stories import FULL, check, ms, say, stop_all, wait_begun
+
+TAG = f'kcl:{{{APP}}}:'
+
+
+def ask(fleet, *words):
+    connection = Redis(fleet.redis_port)
+    try:
+        return connection.call(*words)
+    finally:
+        connection.close()
+
+
+# ---- the ledger through a loss ----
+
+class Loss:
+    """A span in which the leases in Redis may lie behind what was known: from just before the loss until all
+    workers are back. `absent`: names of the workers that could not publish what they knew."""
+
+    def __init__(self, absent):
+        self.begin, self.end, self.absent, self.after = time.monotonic(), float('inf'), set(absent), set()
+
+    def holds(self, change):
+        return change.high >= self.begin and change.low <= self.end
+
+
+class JudgementAfterLosses(Judgement):
+    """Inside a loss tokens, checkpoints and states may fall: that is what the loss is. At its end no open lease
+    may be missing, and of each lease the token, the state and the checkpoint are again at least those before
+    it; but the checkpoints of a worker that was absent may be older, because nobody else need know the newest
+    (docs/leases-in-redis.md). Inside and outside, a checkpoint lies at what was delivered before, and a token
+    has one owner."""
+
+    def __init__(self, fleet, losses):
+        self.losses = losses
+        parents = fleet.parents()
+        fleet.reader.stop()
+        fleet.watch.stop()
+        super().__init__(fleet.ledger, fleet.watch.changes, parents)
+
+    def judge_commits(self, changes):
+        known, owners, kept = {}, {}, []
+        waiting = list(self.losses)
+        inside = {}
+        for change in changes:
+            while waiting and change.low > waiting[0].end:
+                kept += self.close(waiting.pop(0), known, inside)
+                inside = {}
+            now = change.now
+            if now.owner and owners.setdefault(now.token, now.owner) != now.owner:
+                self.commits.append(f'{now.shard}: token {now.token} had two owners')
+            if waiting and waiting[0].holds(change):
+                inside[now.shard] = change
+                if not change.before or change.before.position != now.position:
+                    self.judge_commit(change)
+                continue
+            kept.append(Seen(change.low, change.high, known.get(now.shard), now))
+            known[now.shard] = now
+        for loss in waiting:
+            kept += self.close(loss, known, inside)
+            inside = {}
+        super().judge_commits(kept)
+
+    def close(self, loss, known, inside):
+        """The end of a loss as one change of each lease."""
+        ends = []
+        for shard, before in known.items():
+            if before.state == OPEN and shard not in loss.after:
+                self.other.append(f'{shard}: its lease did not come back')
+        for shard, change in inside.items():
+            before = known.get(shard)
+            if before and before.name in loss.absent and change.now.position < before.position:
+                before = copy.copy(before)
+                before.position = change.now.position
+            ends.append(Seen(change.low, max(change.high, loss.end), before, change.now))
+            known[shard] = change.now
+        return ends
+
+
+def generation(fleet):
+    return int(ask(fleet, 'HGET', TAG + 'meta', 'gen') or 0)
+
+
+def rejoined(fleet, names, above):
+    """Whether these workers, and no others, are registered in one generation above this one."""
+    gen, nonce = ask(fleet, 'HMGET', TAG + 'meta', 'gen', 'nonce')
+    if int(gen or 0) <= above:
+        return False
+    living = [key for key in fleet.watch.look()[1]]
+    registered = [ask(fleet, 'HGET', TAG + 'worker:' + key, 'gen') for key in living]
+    return (sorted(key.split('#')[0] for key in living) == sorted(names)
+            and all(value == gen + b':' + nonce for value in registered))
+
+
+def wait_fresh(fleet):
+    """Waits until the watch has seen what is now."""
+    since = time.monotonic()
+    wait_for('the watch', lambda: fleet.watch.fresh > since)
+
+
+def wait_printed(fleet, since):
+    """Waits until a record of each open shard was printed that was not before."""
+    def printed():
+        return set(fleet.watch.owners()) <= {line.shard for line in fleet.ledger.snapshot() if line.low > since}
+
+    wait_for('records of all shards', printed, pause=0.02)
+
+
+def wait_heartbeats(fleet):
+    """Waits until each living worker's life was renewed."""
+    def lives():
+        row = ask(fleet, 'ZRANGE', TAG + 'workers', 0, -1, 'WITHSCORES')
+        return dict(zip(row[::2], row[1::2]))
+
+    before = lives()
+    wait_for('heartbeats', lambda: all(lives().get(name, life) != life for name, life in before.items()), pause=0.02)
+
+
+def again(fleet):
+    lines = fleet.ledger.snapshot()
+    return len(lines) - len({(line.key, line.number) for line in lines})
+
+
+class Trouble:
+    """What a story does to one fleet, and the losses in it."""
+
+    def __init__(self, fleet):
+        self.fleet, self.losses = fleet, []
+
+    @contextmanager
+    def loss(self, what, workers, absent=(), most_again=None):
+        """Within, the story makes Redis lose something; afterwards these workers repair it."""
+        fleet, names = self.fleet, [worker.name for worker in workers]
+        wait_begun(fleet)
+        one, before, gen = Loss(absent), again(fleet), generation(fleet)
+        self.losses.append(one)
+        tokens = {lease.shard: lease.token for lease in fleet.watch.look()[0].values() if lease.state == OPEN}
+        yield one
+        wait_for('a new generation', lambda: generation(fleet) > gen)
+        wait_for('all workers to rejoin', lambda: rejoined(fleet, names, gen))
+        back = time.monotonic()
+        wait_fresh(fleet)
+        fleet.wait_even(*workers)
+        wait_printed(fleet, time.monotonic())
+        wait_fresh(fleet)
+        one.end = time.monotonic()
+        leases = fleet.watch.look()[0].values()
+        one.after = {lease.shard for lease in leases}
+        same = sum(lease.token == tokens.get(lease.shard) for lease in leases if lease.state == OPEN)
+        more = again(fleet) - before
+        say(f'{what}: all workers back after {ms(back - one.begin)}, all shards read after '
+            f'{ms(one.end - one.begin)}; {same} of {len(tokens)} tokens as before, again {more}')
+        check(most_again is None or more <= most_again,
+              f'{what}: {more} records were delivered again, at most {most_again} may be')
+
+    @contextmanager
+    def refusal(self, what, workers, seconds, words=None, most_again=None):
+        """Within, the story keeps Redis from working until its end; nothing is lost by it."""
+        fleet = self.fleet
+        wait_begun(fleet)
+        before, begun = again(fleet), time.monotonic()
+        logs = {worker: os.path.getsize(fleet.dir / f'{worker.writer}.log') for worker in workers}
+        tokens = {lease.shard: lease.token for lease in fleet.watch.look()[0].values() if lease.state == OPEN}
+        yield begun + seconds
+        healed = time.monotonic()
+        last = max(line.high for line in fleet.ledger.snapshot())
+        wait_printed(fleet, healed)
+        printed = time.monotonic()
+        wait_heartbeats(fleet)
+        wait_fresh(fleet)
+        fleet.wait_even(*workers)
+        same = sum(lease.token == tokens.get(lease.shard) for lease in fleet.watch.look()[0].values())
+        more = again(fleet) - before
+        say(f'{what} for {ms(healed - begun)}, lease duration {fleet.lease_ms} ms: last record {ms(last - begun)} '
+            f'after it began, all shards read {ms(printed - healed)} after it ended, shared after '
+            f'{ms(time.monotonic() - healed)}; {same} of {len(tokens)} tokens as before, again {more}')
+        check(most_again is None or more <= most_again,
+              f'{what}: {more} records were delivered again, at most {most_again} may be')
+        for worker in workers if words else ():
+            log = (fleet.dir / f'{worker.writer}.log').read_bytes()[logs[worker]:].decode(errors='replace')
+            check(words in log, f'{worker.writer} does not say {words}: {log[-500:]}')
+
+    def finish(self, late=0, codes=(0, -signal.SIGKILL)):
+        fleet = self.fleet
+        judgement = JudgementAfterLosses(fleet, self.losses)
+        judgement.other += fleet.crashes(codes)
+        for problem in judgement.problems()[:20]:
+            say('WRONG: ' + problem)
+        for line in judgement.late[late:][:20]:
+            say(f'LATE: {line.writer} printed {line.shard} {line.sequence} under token {line.token}')
+        print(judgement.summary(), flush=True)
+        check(not judgement.problems(), 'the ledger is not right')
+        check(len(judgement.late) <= late,
+              f'{len(judgement.late)} lines of owners that were replaced, at most {late} may be')
+        check(judgement.lines, 'nothing was delivered')
+        fleet.ok = True
+
+
+def wait_until(moment):
+    """The length of a trouble is the story."""
+    time.sleep(max(0, moment - time.monotonic()))
+
+
+def start_two(fleet, *options):
+    a, b = fleet.worker('a', *options), fleet.worker('b', *options)
+    fleet.wait_even(a, b)
+    return a, b
+
+
+# ---- emptied ----
+
+BATCH = 50
+
+
+def redis_emptied(bin_dir):
+    """The workers read from LATEST: whoever took an emptied Redis for a new application would skip records."""
+    with Fleet(bin_dir, shards=4, lease_ms=2000) as fleet:
+        trouble = Trouble(fleet)
+        options = ('--position', 'latest', '--set', f'batch_records={BATCH}')
+        a, b = start_two(fleet, *options)
+        fleet.produce()
+        with trouble.loss('FLUSHALL', (a, b), most_again=0):
+            ask(fleet, 'FLUSHALL')
+        with trouble.loss('FLUSHALL twice within a lease duration', (a, b), most_again=0):
+            ask(fleet, 'FLUSHALL')
+            time.sleep(0.3 * fleet.lease_ms / 1000)  # the distance is the story
+            ask(fleet, 'FLUSHALL')
+        held = [lease for lease in fleet.watch.look()[0].values() if lease.name == 'b']
+        with trouble.loss('FLUSHALL while a worker is frozen', (a, b), absent='b'):
+            b.signal(signal.SIGSTOP)
+            ask(fleet, 'FLUSHALL')
+            wait_for('a to have all', lambda: all(owner == 'a' for owner in fleet.watch.owners().values())
+                     and len(fleet.watch.owners()) == 4)
+            b.signal(signal.SIGCONT)
+        with trouble.loss('FLUSHALL while a worker is dead', (a, b), absent='b'):
+            b.kill()
+            ask(fleet, 'FLUSHALL')
+            b = fleet.worker('b', *options)
+        fleet.settle()
+        stop_all(fleet, a, b)
+        # The stop may cut one batch of each of the frozen worker's shards in two.
+        trouble.finish(late=len(held) * BATCH)
+
+
+# ---- rolled back ----
+
+def save(fleet, name):
+    ask(fleet, 'SAVE')
+    shutil.copy(fleet.dir / 'dump.rdb', fleet.dir / name)
+
+
+def restore(fleet, name):
+    fleet.redis.kill()
+    fleet.redis.wait()
+    shutil.copy(fleet.dir / name, fleet.dir / 'dump.rdb')
+    fleet.start_redis()
+
+
+def redis_rolled_back(bin_dir):
+    with Fleet(bin_dir, shards=4, lease_ms=2500) as fleet:
+        trouble = Trouble(fleet)
+        a, b = start_two(fleet, '--position', 'latest')
+        fleet.produce()
+        wait_begun(fleet)
+        save(fleet, 'old.rdb')
+        fleet.split(fleet.open_shards()[0])
+        c = fleet.worker('c', '--position', 'latest')
+        wait_for('the children', lambda: set(fleet.open_shards()) == set(fleet.watch.owners()), pause=0.05)
+        fleet.wait_even(a, b, c)
+        with trouble.loss('a dump from before a split and a new worker', (a, b, c), most_again=0):
+            restore(fleet, 'old.rdb')
+        save(fleet, 'fresh.rdb')
+        count = len(fleet.ledger.snapshot())
+        wait_for('some records', lambda: len(fleet.ledger.snapshot()) > count + 100)
+        with trouble.loss('a fail-over that lost the last writes', (a, b, c), most_again=0):
+            restore(fleet, 'fresh.rdb')
+        with trouble.loss('FLUSHALL, and then the old dump again', (a, b, c), most_again=0):
+            ask(fleet, 'FLUSHALL')
+            gen = generation(fleet)
+            wait_for('all workers to rejoin', lambda: rejoined(fleet, 'abc', gen))
+            restore(fleet, 'old.rdb')
+        c.kill()
+        with trouble.loss('the old dump after a worker died', (a, b), absent='c'):
+            restore(fleet, 'old.rdb')
+        fleet.settle()
+        stop_all(fleet, a, b)
+        trouble.finish()
+
+
+# ---- silent and unwilling ----
+
+def redis_silent(bin_dir):
+    with Fleet(bin_dir, shards=4, lease_ms=2500) as fleet:
+        trouble = Trouble(fleet)
+        a, b = start_two(fleet)
+        fleet.produce()
+        for part in (0.4, 1.5):
+            most_again = 0 if part < 0.5 else None
+            with trouble.refusal('Redis frozen', (a, b), part * fleet.lease_ms / 1000, most_again=most_again) as end:
+                fleet.redis.send_signal(signal.SIGSTOP)
+                wait_until(end)
+                fleet.redis.send_signal(signal.SIGCONT)
+        if FULL:
+            with trouble.refusal('Redis away', (a, b), 3 * fleet.lease_ms / 1000) as end:
+                fleet.stop_redis()
+                wait_until(end)
+                fleet.start_redis()
+        with trouble.refusal('no scripts', (a, b), 0.2, most_again=0) as end:
+            ask(fleet, 'SCRIPT', 'FLUSH')
+            wait_until(end)
+        fleet.settle()
+        stop_all(fleet, a, b)
+        trouble.finish()
+
+
+def bgsave(fleet):
+    """Saves in the background; whether that worked."""
+    ask(fleet, 'BGSAVE')
+    wait_for('the save', lambda: b'rdb_bgsave_in_progress:0' in ask(fleet, 'INFO', 'persistence'))
+    return b'rdb_last_bgsave_status:ok' in ask(fleet, 'INFO', 'persistence')
+
+
+def redis_unwilling(bin_dir):
+    with Fleet(bin_dir, shards=4, lease_ms=2000) as fleet:
+        trouble = Trouble(fleet)
+        a, b = start_two(fleet)
+        fleet.produce()
+        long, short = 1.5 * fleet.lease_ms / 1000, 0.4 * fleet.lease_ms / 1000
+        with trouble.refusal('Redis full', (a, b), long, words='OOM') as end:
+            ask(fleet, 'CONFIG', 'SET', 'maxmemory', '1')
+            wait_until(end)
+            ask(fleet, 'CONFIG', 'SET', 'maxmemory', '0')
+        dump = fleet.dir / 'dump.rdb'
+        with trouble.refusal('Redis cannot save', (a, b), long if FULL else short, words='MISCONF') as end:
+            ask(fleet, 'CONFIG', 'SET', 'save', '3600 1')
+            dump.unlink(missing_ok=True)
+            dump.mkdir()
+            check(not bgsave(fleet), 'Redis saved all the same')
+            wait_until(end)
+            dump.rmdir()
+            check(bgsave(fleet), 'Redis does not save')
+            ask(fleet, 'CONFIG', 'SET', 'save', '')
+        with trouble.refusal('Redis read-only', (a, b), long, words='READONLY') as end:
+            ask(fleet, 'REPLICAOF', '127.0.0.1', '1')
+            wait_until(end)
+            ask(fleet, 'REPLICAOF', 'NO', 'ONE')
+        fleet.settle()
+        stop_all(fleet, a, b)
+        trouble.finish()
+
+
+STORIES = [redis_emptied, redis_rolled_back, redis_silent, redis_unwilling]
