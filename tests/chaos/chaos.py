@@ -13,6 +13,7 @@ import sys
 
 import stories
 import stories_redis
+import stories_stream
 from fleet import Failure
 
 
@@ -21,7 +22,7 @@ def missing(names):
 
 
 def main(bin_dir, name, folder=None):
-    table = {story.__name__: story for story in stories.STORIES}
+    table = {story.__name__: story for story in stories.STORIES + stories_stream.STORIES}
     table.update({story.__name__: story for story in stories_redis.STORIES})
     absent = missing(['redis-server', 'setpriv'])
     if absent:
