@@ -96,11 +96,11 @@ static void fault_worker(struct sim_world *w, enum sim_fault fault)
         worker->alive = false;
         return;
     case SIM_FREEZE:
-        worker->frozen_until_ms = until;
+        worker->frozen_until_ms = until > worker->frozen_until_ms ? until : worker->frozen_until_ms;
         sim_impede(worker, until);
         return;
     case SIM_CUT:
-        worker->cut_until_ms = until;
+        worker->cut_until_ms = until > worker->cut_until_ms ? until : worker->cut_until_ms;
         sim_impede(worker, until);
         return;
     case SIM_PAUSE:

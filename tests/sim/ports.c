@@ -222,8 +222,9 @@ void sim_store_run(struct sim_worker *worker, struct sim_event *event)
     const struct sim_options *o = &w->options;
     uint64_t gives_up = w->now_ms + store_timeout_ms(w);
     bool faulty = !w->calm;
-    /* All pieces of a rejoin are one request here: only a lost one is played. */
-    bool may_be_late = event->group.first->ask.kind != KCL_STORE_REJOIN_ALL;
+    /* A rejoin of several pieces is one request here, and can only be lost. */
+    const struct kcl_store_ask *ask = &event->group.first->ask;
+    bool may_be_late = ask->kind != KCL_STORE_REJOIN_ALL || ask->facts->count <= KCL_STORE_BATCH;
     if (w->now_ms < worker->cut_until_ms || (faulty && sim_chance(w, o->lost_request))) {
         reply_later(worker, event, no_answer(worker, &event->group), gives_up);
     } else if (w->now_ms < w->store_frozen_until_ms) {

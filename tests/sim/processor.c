@@ -19,8 +19,10 @@ static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
 {
     struct sim_worker *worker = self;
     struct sim_world *w = worker->world;
+    /* Now and then the thread gets no processor for a while. */
+    uint64_t late = sim_chance(w, 10) ? kcl_rng_below(&w->rng, 300) : 0;
     struct sim_event *event =
-        sim_push(w, w->now_ms + kcl_rng_below(&w->rng, 2), SIM_RUNNER_BEGIN, worker->index);
+        sim_push(w, w->now_ms + kcl_rng_below(&w->rng, 2) + late, SIM_RUNNER_BEGIN, worker->index);
     event->runner = *ask;
     return KCL_OK;
 }
@@ -121,6 +123,12 @@ static void next_step(struct sim_worker *worker, struct sim_slot *slot, uint64_t
     sim_push(w, w->now_ms + takes_ms, SIM_RUNNER_DONE, worker->index)->slot = slot->slot;
 }
 
+/* As kcl/shard/runner_thread.c has it. */
+static bool comes_too_late(const struct sim_slot *slot, const struct kcl_runner_ask *ask)
+{
+    return slot->stop_soon && (ask->kind == KCL_RUNNER_INITIALIZE || ask->kind == KCL_RUNNER_RECORDS);
+}
+
 void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
 {
     struct sim_world *w = worker->world;
@@ -131,7 +139,8 @@ void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
         start(worker, ask);
     } else if (slot == NULL || slot->abandoned) {
         kcl_block_release(ask->block);
-    } else if (!ask->fenced_is_fine && w->now_ms >= worker->life_ms && looks) {
+    } else if ((!ask->fenced_is_fine && w->now_ms >= worker->life_ms && looks) ||
+               comes_too_late(slot, ask)) {
         kcl_block_release(ask->block);
         finish(worker, ask, false, true, KCL_OK);
     } else {
@@ -207,6 +216,9 @@ void sim_runner_call(struct sim_worker *worker, struct sim_event *event)
     if (!call.prepare) {
         sim_ledger_accept(w, slot->shard, slot->call_upto); /* the user says that they are done */
     }
+    sim_say(w, "w%-2zu %s of %s up to %zu", worker->index,
+            call.commit ? "commit" : call.prepare ? "prepare" : "checkpoint", w->stream.shards[slot->shard].id,
+            slot->call_upto);
     kcl_router_on_runner(worker->router, w->now_ms, &call);
     kcl_runner_event_fini(&call);
 }
@@ -261,6 +273,7 @@ static void runner_checkpoint_done(void *self, uint64_t id, uint64_t op, kcl_rc 
         sim_violation(w, "a checkpoint call was answered that nobody had made");
         return;
     }
+    sim_say(w, "w%-2zu      answered: %s", worker->index, kcl_rc_name(rc));
     slot->call_op = 0;
     struct sim_book *book = &w->books[slot->shard];
     if (slot->call_prepares) {
@@ -280,10 +293,12 @@ static void runner_checkpoint_done(void *self, uint64_t id, uint64_t op, kcl_rc 
     next_step(worker, slot, 1 + kcl_rng_below(&w->rng, w->options.callback_ms));
 }
 
-static void runner_stop_soon(void *self, uint64_t slot)
+static void runner_stop_soon(void *self, uint64_t id)
 {
-    (void)self;
-    (void)slot;
+    struct sim_slot *slot = sim_find_slot(self, id);
+    if (slot != NULL) {
+        slot->stop_soon = true;
+    }
 }
 
 static void runner_abandon(void *self, uint64_t id)

@@ -143,6 +143,7 @@ struct sim_slot {
     uint64_t started_ms;
     bool used;
     bool abandoned;
+    bool stop_soon;
     bool initialized;
     bool ended;
     bool delivered;          /* a batch was shown to it */
