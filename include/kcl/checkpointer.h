@@ -39,8 +39,8 @@ typedef struct kcl_checkpointer kcl_checkpointer;
 /**
  * Records that everything up to and including `at` is done.
  *
- * @param at   NULL for the last record delivered, in process_records; in any other
- *             callback for the last one that process_records accepted. Else a record
+ * @param at   NULL for the last record of the batch, in process_records and dead_letter;
+ *             in any other callback for the last one that those accepted. Else a record
  *             delivered by this ownership (kind KCL_AFTER_SEQUENCE), not before the
  *             stored checkpoint
  *

@@ -120,8 +120,10 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_start_timeout_ms(kcl_config *c, uin
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_callback_timeout_ms(kcl_config *c, uint64_t ms, kcl_error *err);
 /** Who writes checkpoints; default KCL_CHECKPOINT_AUTO. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_checkpoint(kcl_config *c, kcl_checkpoint_mode mode, kcl_error *err);
-/** What happens to a batch that keeps failing; only KCL_ON_FAILURE_RETRY in this version. @since 0.1 */
+/** What happens to a batch that keeps failing; default KCL_ON_FAILURE_RETRY. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_on_failure(kcl_config *c, kcl_on_failure policy, kcl_error *err);
+/** How often process_records may fail on a batch before `on_failure` acts: 1 to 1000, default 5. @since 0.1 */
+KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_on_failure_attempts(kcl_config *c, uint64_t count, kcl_error *err);
 /** Most records of a batch: 1 to 10000, default 10000. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_batch_records(kcl_config *c, uint64_t count, kcl_error *err);
 /** Bytes of records that may wait in one worker: 1 MiB to 1 TiB, default 64 MiB. @since 0.1 */

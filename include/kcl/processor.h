@@ -9,6 +9,7 @@
  *   create                           once
  *   initialize                       once, again after a pause while it fails
  *   process_records ...              one batch at a time, in order
+ *   dead_letter ...                  records that process_records refuses, as `on_failure` says
  *   then exactly one ending, if initialize was called:
  *     shard_ended                    the closed shard was read to its end; its success
  *                                    ends the lease and lets the children start
@@ -68,7 +69,7 @@ typedef struct kcl_processor_callbacks {
 
     /**
      * Handles one batch. On failure the same batch is delivered again after a
-     * growing pause; what then is `on_failure`'s choice (for ever by default).
+     * growing pause, for ever unless `on_failure` says otherwise (kcl_on_failure).
      * The batch is empty only when `idle_call_ms` is set.
      */
     int (*process_records)(void *processor, const kcl_batch *batch, kcl_checkpointer *c);
@@ -90,20 +91,44 @@ typedef struct kcl_processor_callbacks {
 
     /** Frees the processor. */
     void (*destroy)(void *processor);
+
+    /**
+     * Takes records that process_records refused `on_failure_attempts` times in a
+     * row: stores them elsewhere, say. Success counts as processed: what follows is
+     * delivered, and checkpoints move past them. A failure is tried again after a
+     * growing pause, for ever. Needed by KCL_ON_FAILURE_DEAD_LETTER and
+     * KCL_ON_FAILURE_BISECT, not called by the others.
+     */
+    int (*dead_letter)(void *processor, const kcl_batch *batch, kcl_checkpointer *c);
 } kcl_processor_callbacks;
 
-#define KCL_PROCESSOR_INIT {sizeof(kcl_processor_callbacks), NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+#define KCL_PROCESSOR_INIT {sizeof(kcl_processor_callbacks), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /**
- * What happens to a batch whose process_records keeps failing. May grow.
- * Only KCL_ON_FAILURE_RETRY is built in this version; the others are refused
- * when they are set.
+ * What happens to a batch whose process_records keeps failing. Whatever is chosen,
+ * every record is accepted by process_records or by dead_letter, in order, before
+ * a later one is delivered or a checkpoint moves past it. May grow.
  */
 typedef enum kcl_on_failure {
-    KCL_ON_FAILURE_RETRY = 0,   /* deliver it again, for ever (default) */
-    KCL_ON_FAILURE_STOP = 1,    /* stop the shard and hand its lease back */
-    KCL_ON_FAILURE_DEAD_LETTER = 2, /* after some attempts give it to a callback and go on */
-    KCL_ON_FAILURE_BISECT = 3   /* halve it to find the record, then as DEAD_LETTER */
+    /** Deliver it again, for ever (default). */
+    KCL_ON_FAILURE_RETRY = 0,
+    /**
+     * After `on_failure_attempts` failures stop the shard: no callback but lease_lost
+     * and destroy. It rests for a lease duration, so that it does not go round in
+     * circles, then its lease is given back, and this worker or another takes it up
+     * again at the failing batch. Who wants it earlier (another worker that is to have
+     * it, a shutdown) need not wait.
+     */
+    KCL_ON_FAILURE_STOP = 1,
+    /** After `on_failure_attempts` failures give the whole batch to dead_letter and go on. */
+    KCL_ON_FAILURE_DEAD_LETTER = 2,
+    /**
+     * After `on_failure_attempts` failures deliver the first half of the batch, then the
+     * second, each with as many attempts, and so on with a half that fails; a single
+     * record that fails goes to dead_letter. Finds one bad record among 10,000 in
+     * 15 steps.
+     */
+    KCL_ON_FAILURE_BISECT = 3
 } kcl_on_failure;
 
 KCL_END_DECLS

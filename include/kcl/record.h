@@ -84,7 +84,7 @@ typedef struct kcl_record {
     int64_t arrival_ms;        /* when the service took it, epoch milliseconds; -1 unknown */
 } kcl_record;
 
-/** Records of one shard, in order. */
+/** Records of one shard, in order. With KCL_ON_FAILURE_BISECT a part of what was fetched, which shares its block. */
 typedef struct kcl_batch {
     const kcl_record *records; /* NULL when there are none */
     size_t records_count;

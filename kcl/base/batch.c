@@ -75,6 +75,19 @@ void kcl_block_add_record(struct kcl_block *block)
     block->batch.records = block->records;
 }
 
+struct kcl_block *kcl_block_view(struct kcl_block *parent, size_t first, size_t count)
+{
+    struct kcl_block *view = kcl_block_new(NULL, 0);
+
+    if (view != NULL) {
+        view->batch = parent->batch;
+        view->batch.records = &parent->batch.records[first];
+        view->batch.records_count = count;
+        view->parent = kcl_block_retain(parent);
+    }
+    return view;
+}
+
 struct kcl_block *kcl_block_retain(struct kcl_block *block)
 {
     if (block != NULL) {
@@ -96,6 +109,7 @@ void kcl_block_release(struct kcl_block *block)
                                         memory_order_release);
         kcl_ledger_release(block->ledger);
     }
+    kcl_block_release(block->parent); /* not a view: one step deep */
     kcl_free(block);
 }
 

@@ -35,6 +35,7 @@ struct kcl_block {
     size_t records_room;
     uint64_t charged_bytes;    /* what the byte budget was charged for it */
     struct kcl_ledger *ledger; /* told when the last reference goes; may be NULL */
+    struct kcl_block *parent;  /* of a view: the block that has the records, retained; else NULL */
 };
 
 /** An empty block that owns `body` (kcl_alloc family; may be NULL). On NULL `body` is still the caller's. */
@@ -43,6 +44,11 @@ KCL_MUST_CHECK struct kcl_block *kcl_block_new(char *body, size_t body_size);
 KCL_MUST_CHECK kcl_record *kcl_block_next_record(struct kcl_block *block);
 /** Counts the record that kcl_block_next_record returned. */
 void kcl_block_add_record(struct kcl_block *block);
+/**
+ * A block of its own count that shows `count` records of `parent` from `first` on,
+ * copies none of them and retains `parent` as long as it lives. NULL when out of memory.
+ */
+KCL_MUST_CHECK struct kcl_block *kcl_block_view(struct kcl_block *parent, size_t first, size_t count);
 struct kcl_block *kcl_block_retain(struct kcl_block *block);
 /** NULL is fine; any thread. */
 void kcl_block_release(struct kcl_block *block);

@@ -22,7 +22,7 @@
 enum kcl_runner_ask_kind {
     KCL_RUNNER_START = 1,          /* make the thread and the processor (create) */
     KCL_RUNNER_INITIALIZE,         /* initialize */
-    KCL_RUNNER_RECORDS,            /* process_records of `block` */
+    KCL_RUNNER_RECORDS,            /* process_records, or dead_letter, of `block` */
     KCL_RUNNER_SHARD_ENDED,        /* shard_ended */
     KCL_RUNNER_SHUTDOWN_REQUESTED, /* shutdown_requested */
     KCL_RUNNER_LEASE_LOST,         /* lease_lost */
@@ -35,6 +35,7 @@ struct kcl_runner_ask {
     enum kcl_runner_ask_kind kind;
     bool fenced_is_fine;      /* LEASE_LOST, STOP: run even though the worker's life is over */
     uint32_t attempt;         /* RECORDS: 1, 2, ... */
+    bool dead_letter;         /* RECORDS: dead_letter, not process_records */
     struct kcl_block *block;  /* RECORDS; ownership goes to the port; NULL: an empty batch */
     int64_t behind_ms;        /* RECORDS without a block: the lag to show */
     /* START, INITIALIZE */

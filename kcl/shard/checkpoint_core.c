@@ -18,6 +18,7 @@ void kcl_checkpoint_core_init(struct kcl_checkpoint_core *c, bool automatic, con
     c->automatic = automatic;
     c->acknowledged = *checkpoint;
     c->delivered = *checkpoint;
+    c->last = *checkpoint;
     c->before = *checkpoint;
     c->accepted = *checkpoint;
     if (pending != NULL) {
@@ -65,11 +66,13 @@ void kcl_checkpoint_core_delivered(struct kcl_checkpoint_core *c, const kcl_posi
 {
     c->before = c->delivered;
     raise_to(&c->delivered, last);
+    c->last = *last;
 }
 
 void kcl_checkpoint_core_not_shown(struct kcl_checkpoint_core *c)
 {
     c->delivered = c->before;
+    c->last = c->before;
 }
 
 void kcl_checkpoint_core_accepted(struct kcl_checkpoint_core *c, const kcl_position *last)
@@ -108,7 +111,7 @@ static kcl_rc examine(const struct kcl_checkpoint_core *c, const struct kcl_runn
         }
         *position = c->prepared;
     } else if (event->last) {
-        *position = c->in_batch ? c->delivered : c->accepted;
+        *position = c->in_batch ? c->last : c->accepted;
         raise_to(position, floor_of(c)); /* what was recorded inside a batch that failed later stays */
     } else if (is_record(&event->position)) {
         *position = event->position;

@@ -33,10 +33,11 @@ struct kcl_checkpoint_core {
     bool closed;               /* nothing is sent any more */
     bool lost;                 /* ... since the lease has another owner */
     kcl_position acknowledged; /* the highest that is known to be stored */
-    kcl_position delivered;    /* the last record shown to the processor */
+    kcl_position delivered;    /* the last record ever shown to the processor */
+    kcl_position last;         /* the last record of the batch in the callback */
     kcl_position before;       /* the same, before the batch in the callback */
-    kcl_position accepted;     /* the last record that process_records accepted */
-    bool in_batch; /* the call that comes is made inside process_records: then "last" means delivered, else accepted */
+    kcl_position accepted;     /* the last record that process_records or dead_letter accepted */
+    bool in_batch; /* the call that comes is made while a batch is in the callback: NULL means `last`, else accepted */
     bool has_wanted;
     kcl_position wanted; /* to be stored automatically */
     bool has_prepared;

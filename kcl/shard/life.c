@@ -140,6 +140,10 @@ void kcl_life_drain(struct kcl_unit *u, uint64_t now_ms, uint64_t deadline_ms, c
         }
         break;
     case LIFE_DRAINING:
+        if (!u->store.given_up) {
+            u->store.next_ms = now_ms; /* a shard that rests after its failures: somebody wants it now */
+        }
+        break;
     case LIFE_CLOSING:
     case LIFE_STOPPED:
     case LIFE_N:
@@ -166,7 +170,9 @@ void kcl_life_abandon(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effec
 
     kcl_unit_tell(u, now_ms, KCL_LOG_ERROR, "shard.stuck.callback",
                   "a callback takes too long: its thread is left to finish alone and the lease given away",
-                  kcl_runner_ask_name(u->runner.asked));
+                  u->runner.asked == KCL_RUNNER_RECORDS && u->deliver.dead_letter
+                      ? "dead-letter"
+                      : kcl_runner_ask_name(u->runner.asked));
     u->runner.abandoned = true;
     u->runner.asked = 0;
     kcl_progress_callback(&u->progress, now_ms, false);
@@ -229,21 +235,69 @@ static void on_initialized(struct kcl_unit *u, uint64_t now_ms, const struct kcl
     }
 }
 
-static void on_accepted(struct kcl_unit *u)
+static void on_accepted(struct kcl_unit *u, uint64_t now_ms)
 {
-    struct kcl_block *block = kcl_deliver_accepted(&u->deliver);
-    const kcl_record *last = &block->batch.records[block->batch.records_count - 1];
+    bool dead_letter = u->deliver.dead_letter;
+    size_t count;
+    const kcl_record *records = kcl_deliver_records(&u->deliver, &count);
     kcl_position position;
 
     /* The reader looked at the number before; a unit without it would be broken. */
-    if (kcl_check(u->sm.trace, kcl_position_after(&position, last->sequence, last->sub) == KCL_OK)) {
+    if (kcl_check(u->sm.trace, kcl_position_after(&position, records[count - 1].sequence,
+                                                  records[count - 1].sub) == KCL_OK)) {
         kcl_checkpoint_core_accepted(&u->checkpoint, &position);
     }
-    kcl_block_release(block);
-    kcl_metric_add(u->options.metrics, KCL_M_BATCHES_DELIVERED, 1);
+    if (dead_letter) {
+        kcl_metric_add(u->options.metrics, KCL_M_RECORDS_DEAD_LETTERED, count);
+        kcl_unit_tell(u, now_ms, KCL_LOG_WARN, "shard.dead-lettered",
+                      "dead_letter took records that process_records had refused, from this one on",
+                      records[0].sequence);
+    } else {
+        kcl_metric_add(u->options.metrics, KCL_M_BATCHES_DELIVERED, 1);
+    }
+    kcl_block_release(kcl_deliver_accepted(&u->deliver));
 }
 
-static void on_processed(struct kcl_unit *u, uint64_t now_ms, const struct kcl_runner_event *event)
+static void stop_after_failures(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out)
+{
+    kcl_metric_add(u->options.metrics, KCL_M_SHARDS_STOPPED, 1);
+    kcl_unit_tell(u, now_ms, KCL_LOG_ERROR, "shard.stopped",
+                  "process_records failed too often: the shard stops, its lease is given back after a pause", NULL);
+    u->how = UNIT_GIVEN_BACK;
+    /* Without shutdown_requested, which would record what was not processed if it records all it was shown. */
+    u->kicked = true;
+    u->drain = true;
+    enter_draining(u, now_ms, "on-failure", out);
+    u->store.next_ms = now_ms + u->options.stop_pause_ms;
+}
+
+static void on_failed(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out)
+{
+    const char *callback = u->deliver.dead_letter ? "dead_letter" : "process_records";
+    uint32_t attempt = u->deliver.attempt;
+
+    switch (kcl_deliver_failed(&u->deliver, now_ms)) {
+    case DELIVER_AGAIN:
+        tell_failed(u, now_ms, attempt, callback);
+        break;
+    case DELIVER_HALVED:
+        kcl_unit_tell(u, now_ms, KCL_LOG_INFO, "shard.halved",
+                      "process_records failed too often: the halves of the batch are tried alone", NULL);
+        break;
+    case DELIVER_DEAD_LETTER:
+        kcl_unit_tell(u, now_ms, KCL_LOG_WARN, "shard.gave-up",
+                      "process_records failed too often: the records are given to dead_letter", NULL);
+        break;
+    case DELIVER_STOP:
+        if (u->sm.state == LIFE_RUNNING) {
+            stop_after_failures(u, now_ms, out);
+        }
+        break;
+    }
+}
+
+static void on_processed(struct kcl_unit *u, uint64_t now_ms, const struct kcl_runner_event *event,
+                         struct kcl_unit_effects *out)
 {
     bool empty = u->runner.empty;
 
@@ -253,18 +307,23 @@ static void on_processed(struct kcl_unit *u, uint64_t now_ms, const struct kcl_r
     }
     if (!event->ok && !event->fenced) {
         kcl_metric_add(u->options.metrics, KCL_M_BATCHES_FAILED, 1);
-        tell_failed(u, now_ms, empty ? 1 : u->deliver.attempt, "process_records");
     }
-    if (empty || !u->deliver.running) {
+    if (empty) {
+        if (!event->ok && !event->fenced) {
+            tell_failed(u, now_ms, 1, "process_records");
+        }
+        return;
+    }
+    if (!u->deliver.running) {
         return;
     }
     if (event->fenced) {
         kcl_checkpoint_core_not_shown(&u->checkpoint);
         kcl_deliver_not_called(&u->deliver, now_ms, FENCED_PAUSE_MS);
     } else if (event->ok) {
-        on_accepted(u);
+        on_accepted(u, now_ms);
     } else {
-        (void)kcl_deliver_failed(&u->deliver, now_ms);
+        on_failed(u, now_ms, out);
     }
     if (u->sm.state != LIFE_RUNNING) {
         kcl_deliver_drop_waiting(&u->deliver);
@@ -303,7 +362,7 @@ void kcl_life_done(struct kcl_unit *u, uint64_t now_ms, const struct kcl_runner_
         on_initialized(u, now_ms, event);
         break;
     case KCL_RUNNER_RECORDS:
-        on_processed(u, now_ms, event);
+        on_processed(u, now_ms, event, out);
         break;
     case KCL_RUNNER_SHARD_ENDED:
         on_shard_ended(u, now_ms, event, out);
@@ -469,20 +528,35 @@ static void advance_starting(struct kcl_unit *u, uint64_t now_ms, struct kcl_uni
     }
 }
 
+static void count_delivery(struct kcl_unit *u, size_t records)
+{
+    if (!u->deliver.dead_letter) {
+        kcl_metric_add(u->options.metrics,
+                       u->deliver.failed ? KCL_M_RECORDS_REDELIVERED : KCL_M_RECORDS_DELIVERED,
+                       records);
+    }
+}
+
 static void deliver_batch(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out)
 {
-    struct kcl_runner_ask *ask = ask_runner(u, now_ms, KCL_RUNNER_RECORDS, out);
-    struct kcl_block *block = kcl_deliver_begin(&u->deliver, &ask->attempt);
-    const kcl_record *last = &block->batch.records[block->batch.records_count - 1];
+    uint32_t attempt;
+    struct kcl_block *block = kcl_deliver_begin(&u->deliver, now_ms, &attempt);
+    struct kcl_runner_ask *ask;
+    const kcl_record *last;
     kcl_position position;
 
+    if (block == NULL) {
+        return;
+    }
+    ask = ask_runner(u, now_ms, KCL_RUNNER_RECORDS, out);
     ask->block = block;
+    ask->attempt = attempt;
+    ask->dead_letter = u->deliver.dead_letter;
+    last = &block->batch.records[block->batch.records_count - 1];
     if (kcl_check(u->sm.trace, kcl_position_after(&position, last->sequence, last->sub) == KCL_OK)) {
         kcl_checkpoint_core_delivered(&u->checkpoint, &position);
     }
-    kcl_metric_add(u->options.metrics,
-                   ask->attempt == 1 ? KCL_M_RECORDS_DELIVERED : KCL_M_RECORDS_REDELIVERED,
-                   block->batch.records_count);
+    count_delivery(u, block->batch.records_count);
 }
 
 static void advance_running(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out)

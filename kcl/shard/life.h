@@ -17,7 +17,8 @@
  *   STARTING  state of a prepared checkpoint, create, initialize (until it succeeds)
  *   RUNNING   batches
  *   ENDING    shard_ended (until it succeeds), then `end` at the store
- *   DRAINING  the callback in flight, shutdown_requested, then `pass` at the store
+ *   DRAINING  the callback in flight, shutdown_requested, then `pass` at the store;
+ *             after KCL_ON_FAILURE_STOP a rest instead of shutdown_requested
  *   CLOSING   the lease is not ours any more: the callback in flight, lease_lost
  *             unless shard_ended was the ending, destroy
  *

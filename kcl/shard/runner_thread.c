@@ -173,6 +173,8 @@ static struct kcl_block *empty_block(const struct kcl_checkpointer *c, const str
 
 static int call_records(struct kcl_checkpointer *c, struct kcl_runner_ask *ask)
 {
+    int (*callback)(void *processor, const kcl_batch *batch, kcl_checkpointer *checkpointer) =
+        ask->dead_letter ? c->callbacks.dead_letter : c->callbacks.process_records;
     int rc;
 
     if (ask->block == NULL) {
@@ -183,7 +185,7 @@ static int call_records(struct kcl_checkpointer *c, struct kcl_runner_ask *ask)
     }
     c->own.attempt = ask->attempt;
     current = c;
-    rc = c->callbacks.process_records(c->own.processor, &ask->block->batch, c);
+    rc = callback(c->own.processor, &ask->block->batch, c);
     current = NULL;
     return rc;
 }

@@ -43,7 +43,8 @@ void kcl_unit_init(struct kcl_unit *u, const struct kcl_unit_options *options)
     poller.trace = options->trace;
     poller.metrics = options->metrics;
     kcl_poller_init(&u->poller, &poller);
-    kcl_deliver_init(&u->deliver, options->seed + SEED_DELIVER);
+    kcl_deliver_init(&u->deliver, options->on_failure, options->on_failure_attempts,
+                     options->seed + SEED_DELIVER);
     kcl_checkpoint_core_init(&u->checkpoint, options->automatic, &lease->checkpoint, lease->pending,
                              options->seed + SEED_CHECKPOINT, options->metrics);
     kcl_rng_init(&u->rng, options->seed + SEED_LIFE);

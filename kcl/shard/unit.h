@@ -69,6 +69,9 @@ struct kcl_unit_options {
     uint64_t store_timeout_ms;  /* how long a checkpoint call of the user may wait */
     uint64_t reader_timeout_ms; /* an ask without an answer: the reader is restarted */
     uint64_t stall_timeout_ms;  /* nothing could be read: the lease is given away */
+    kcl_on_failure on_failure;
+    uint32_t on_failure_attempts;
+    uint64_t stop_pause_ms;           /* KCL_ON_FAILURE_STOP: from the stop to the giving back */
     uint64_t seed;
     struct kcl_trace *trace;              /* may be NULL */
     struct kcl_metrics_registry *metrics; /* may be NULL */
@@ -119,7 +122,7 @@ enum kcl_unit_effect_kind {
 enum kcl_unit_how {
     UNIT_ENDED = 1, /* the shard was read to its end and the store knows it */
     UNIT_PASSED,    /* the lease was handed on as asked */
-    UNIT_GIVEN_BACK, /* the unit itself gave the lease away: no progress, or a broken invariant */
+    UNIT_GIVEN_BACK, /* the unit itself gave the lease away: no progress, failures, a broken invariant */
     UNIT_WAS_LOST   /* the lease was lost, or a local deadline was over before the store answered */
 };
 

@@ -364,6 +364,7 @@ SETTER_NUMBER(shutdown_timeout_ms)
 SETTER_NUMBER(handoff_timeout_ms)
 SETTER_NUMBER(start_timeout_ms)
 SETTER_NUMBER(callback_timeout_ms)
+SETTER_NUMBER(on_failure_attempts)
 SETTER_NUMBER(batch_records)
 SETTER_NUMBER(budget_bytes)
 SETTER_NUMBER(poll_idle_ms)
@@ -418,10 +419,10 @@ kcl_rc kcl_config_set_checkpoint(kcl_config *c, kcl_checkpoint_mode mode, kcl_er
 
 kcl_rc kcl_config_set_on_failure(kcl_config *c, kcl_on_failure policy, kcl_error *err)
 {
-    if (policy != KCL_ON_FAILURE_RETRY) {
-        return kcl_error_set(err, KCL_ECONFIG, "on_failure: only KCL_ON_FAILURE_RETRY in this version");
+    if (policy > KCL_ON_FAILURE_BISECT) {
+        return kcl_error_set(err, KCL_ECONFIG, "on_failure: must be one of %s", rows[KCL_OPTION_on_failure].choices);
     }
-    c->numbers[KCL_OPTION_on_failure] = KCL_ON_FAILURE_RETRY;
+    c->numbers[KCL_OPTION_on_failure] = policy;
     return KCL_OK;
 }
 
@@ -491,6 +492,12 @@ kcl_rc kcl_config_check(const kcl_config *config, kcl_error *err)
     }
     if (config->callbacks.process_records == NULL) {
         return kcl_error_set(err, KCL_ECONFIG, "processor: kcl_config_set_processor was not called");
+    }
+    uint64_t policy = config->numbers[KCL_OPTION_on_failure];
+    if ((policy == KCL_ON_FAILURE_DEAD_LETTER || policy == KCL_ON_FAILURE_BISECT) &&
+        config->callbacks.dead_letter == NULL) {
+        return kcl_error_set(err, KCL_ECONFIG, "on_failure = %s: the processor has no dead_letter callback",
+                             policy == KCL_ON_FAILURE_BISECT ? "bisect" : "dead_letter");
     }
     if (!config->has_store) {
         return kcl_error_set(err, KCL_ECONFIG, "lease store: kcl_config_set_lease_store was not called");

@@ -163,6 +163,8 @@ static kcl_rc make_router(struct kcl_worker *w)
     o.budget_bytes = numbers[KCL_OPTION_budget_bytes];
     o.batch_records = (uint32_t)numbers[KCL_OPTION_batch_records];
     o.automatic = numbers[KCL_OPTION_checkpoint] == KCL_CHECKPOINT_AUTO;
+    o.on_failure = (kcl_on_failure)numbers[KCL_OPTION_on_failure];
+    o.on_failure_attempts = (uint32_t)numbers[KCL_OPTION_on_failure_attempts];
     o.position = w->config->position;
     o.seed = w->host.nonce;
     o.stream = kcl_service_port(w->service);

@@ -60,6 +60,8 @@ struct kcl_router_options {
     uint64_t budget_bytes;
     uint32_t batch_records;
     bool automatic; /* checkpoints */
+    kcl_on_failure on_failure;
+    uint32_t on_failure_attempts;
     kcl_position position;
     uint64_t seed;
     struct kcl_stream_port stream;

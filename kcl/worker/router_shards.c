@@ -292,6 +292,9 @@ static void init_unit(struct kcl_router *r, struct kcl_slot *slot, const kcl_lea
     o.store_timeout_ms = r->options.lease_duration_ms;
     o.reader_timeout_ms = KCL_UNIT_READER_TIMEOUT_MS;
     o.stall_timeout_ms = KCL_UNIT_STALL_TIMEOUT_MS;
+    o.on_failure = r->options.on_failure;
+    o.on_failure_attempts = r->options.on_failure_attempts;
+    o.stop_pause_ms = r->options.lease_duration_ms;
     o.seed = kcl_rng_next(&r->rng);
     o.trace = r->options.trace;
     o.metrics = r->options.metrics;

@@ -141,6 +141,38 @@ static void test_every_allocation_may_fail(void **state)
     kcl_test_torture(build, NULL);
 }
 
+static void test_a_view_keeps_the_block_that_has_the_records(void **state)
+{
+    struct kcl_ledger *ledger = kcl_ledger_new();
+    struct kcl_block *block = kcl_block_new(NULL, 0);
+    const kcl_record *records;
+    struct kcl_block *view;
+    const kcl_batch *kept;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        assert_true(add(block, i));
+    }
+    block->batch.token = 9;
+    block->charged_bytes = 123;
+    block->ledger = kcl_ledger_retain(ledger);
+    records = block->records;
+    view = kcl_block_view(block, 1, 3);
+    assert_non_null(view);
+    assert_ptr_equal(view->batch.records, records + 1); /* no copy */
+    assert_int_equal(view->batch.records_count, 3);
+    assert_int_equal(view->batch.token, 9);
+    kcl_block_release(block);
+    kept = kcl_batch_retain(&view->batch);
+    kcl_block_release(view);
+    assert_int_equal(kept->records[2].sub, 3);
+    assert_int_equal(atomic_load(&ledger->returned_bytes), 0);
+    kcl_batch_release(kept);
+    assert_int_equal(atomic_load(&ledger->returned_bytes), 123); /* once */
+    kcl_ledger_release(ledger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_growing_without_adding_keeps_the_batch_whole),
         cmocka_unit_test(test_the_last_reference_returns_the_bytes),
         cmocka_unit_test(test_a_ledger_lives_as_long_as_its_blocks),
+        cmocka_unit_test(test_a_view_keeps_the_block_that_has_the_records),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
 

@@ -4,7 +4,8 @@
  * A rig around one shard unit: plays the router and the three ports in virtual
  * time, remembers what was asked, and checks after every step what must always
  * hold: order of callbacks, one ending, nothing delivered after the lease was
- * given up, commits that only rise, nothing at all while fenced, no busy loop.
+ * given up, commits that only rise and stay behind what was accepted, nothing at
+ * all while fenced, no busy loop.
  */
 #ifndef KCL_TESTS_UNIT_SHARD_RIG_H
 #define KCL_TESTS_UNIT_SHARD_RIG_H
@@ -31,11 +32,16 @@ struct rig {
     struct kcl_store_ask life;    /* STATE, PASS, END */
     struct kcl_store_ask commit;
     const struct kcl_block *block; /* of the last RECORDS: for comparing only */
-    uint64_t batch_last;           /* last sequence number of the last RECORDS; 0: an empty batch */
+    uint64_t batch_last;           /* last sequence number of the last RECORDS that was not empty */
+    bool empty;                    /* the last RECORDS was empty */
     /* what was seen */
     uint64_t next_sequence; /* of the simulated stream */
     uint64_t seen_sequence; /* highest shown to the processor */
-    uint64_t accepted;      /* highest that the processor accepted */
+    uint64_t accepted;      /* highest that the processor accepted, by process_records or dead_letter */
+    uint64_t said;          /* highest that the user's own calls may have recorded */
+    uint64_t batch_first;   /* of the last RECORDS that was not empty */
+    uint32_t refusals;      /* of process_records, in a row, of that very part */
+    uint32_t halves, dead_letters; /* parts of a batch, calls of dead_letter */
     uint64_t stored;        /* highest committed */
     uint64_t asked_commit;  /* highest asked to be committed */
     uint32_t starts, initializes, shutdowns, shard_endeds, losts, stops;
@@ -113,6 +119,25 @@ static inline struct kcl_shard_list *rig_children(size_t count)
 
 /* ---- taking effects ---- */
 
+/* A part goes to dead_letter, or is halved, after as many refusals as the options say, and not before. */
+static inline void rig_see_part(struct rig *r, const struct kcl_runner_ask *ask, uint64_t first, uint64_t last)
+{
+    const struct kcl_unit_options *o = &r->u.options;
+    bool known = first == r->batch_first && last == r->batch_last;
+
+    r->refusals = known ? r->refusals : 0;
+    if (ask->dead_letter) {
+        assert_true(known && r->refusals == o->on_failure_attempts);
+        assert_true(o->on_failure == KCL_ON_FAILURE_DEAD_LETTER || first == last);
+        r->dead_letters++;
+    } else {
+        assert_true(o->on_failure == KCL_ON_FAILURE_RETRY || r->refusals < o->on_failure_attempts);
+        r->halves += !known && first == r->batch_first && last < r->batch_last;
+    }
+    r->batch_first = first;
+    r->batch_last = last;
+}
+
 static inline void rig_see_runner(struct rig *r, struct kcl_runner_ask *ask)
 {
     bool fenced = (r->bits & UNIT_FENCED) != 0;
@@ -136,7 +161,7 @@ static inline void rig_see_runner(struct rig *r, struct kcl_runner_ask *ask)
         assert_false(r->gave_up); /* R21 */
         assert_int_equal(r->shard_endeds + r->shutdowns + r->losts, 0);
         r->block = ask->block;
-        r->batch_last = 0;
+        r->empty = ask->block == NULL;
         if (ask->block != NULL) {
             const kcl_batch *batch = &ask->block->batch;
             uint64_t first = strtoull(batch->records[0].sequence, NULL, 10);
@@ -144,7 +169,7 @@ static inline void rig_see_runner(struct rig *r, struct kcl_runner_ask *ask)
             assert_true(batch->records_count > 0);
             assert_int_equal(batch->token, r->u.token);
             assert_int_equal(first, r->accepted + 1); /* in order, no gap, again only until accepted */
-            r->batch_last = first + batch->records_count - 1;
+            rig_see_part(r, ask, first, first + batch->records_count - 1);
             r->seen_sequence = r->batch_last > r->seen_sequence ? r->batch_last : r->seen_sequence;
         }
         break;
@@ -190,6 +215,7 @@ static inline void rig_see_store(struct rig *r, struct kcl_store_ask *ask)
         r->commit = *ask;
         r->commit.state_bytes = NULL;
         assert_true(rig_number(&ask->position) <= r->seen_sequence);
+        assert_true(rig_number(&ask->position) <= (r->accepted > r->said ? r->accepted : r->said));
         if (!ask->prepare) {
             /* Outside a batch "last" is what was accepted: a batch that failed may have recorded more itself. */
             assert_true(rig_number(&ask->position) >= r->stored || !r->u.checkpoint.in_batch);
@@ -390,8 +416,11 @@ static inline void rig_done_as(struct rig *r, bool ok, bool fenced, kcl_rc rc)
     if (done.asked == KCL_RUNNER_SHARD_ENDED && ok && !fenced) {
         r->ended_ok = true;
     }
-    if (done.asked == KCL_RUNNER_RECORDS && ok && !fenced && r->batch_last > 0) {
+    if (done.asked == KCL_RUNNER_RECORDS && ok && !fenced && !r->empty) {
         r->accepted = r->batch_last;
+    }
+    if (done.asked == KCL_RUNNER_RECORDS && !ok && !fenced && !r->empty && !r->runner.dead_letter) {
+        r->refusals++;
     }
     memset(&r->runner, 0, sizeof(r->runner));
     event.kind = UNIT_RUNNER_EVENT;
@@ -409,7 +438,14 @@ static inline void rig_done(struct rig *r, bool ok)
 static inline void rig_call(struct rig *r, uint64_t op, struct kcl_runner_event *call)
 {
     struct kcl_unit_event event = {0};
+    uint64_t means = rig_number(&call->position);
 
+    if (call->last) {
+        means = r->runner.kind == KCL_RUNNER_RECORDS && !r->empty ? r->batch_last : r->accepted;
+    } else if (call->commit) {
+        means = rig_number(&r->u.checkpoint.prepared);
+    }
+    r->said = means > r->said ? means : r->said;
     call->kind = KCL_RUNNER_CHECKPOINT;
     call->slot = r->u.slot;
     call->op = op;

@@ -100,7 +100,7 @@ static bool choose_stream(struct rig *r, uint32_t choice)
         }
         rig_iterator(r);
     } else {
-        rig_records(r, choice == 0 ? 2 : 1, choice == 1, 2);
+        rig_records(r, choice == 0 ? 1 + r->next_sequence % 5 : 1, choice == 1, 2);
     }
     return true;
 }
@@ -235,8 +235,28 @@ static void all_orders(void **unused)
                 ends[UNIT_WAS_LOST] > 0);
 }
 
+/* The failure policies in turn. */
+static void init_policy(struct rig *r, uint64_t seed)
+{
+    kcl_lease lease = rig_lease();
+    struct kcl_unit_options o = rig_options(&lease);
+
+    o.on_failure = (kcl_on_failure)(seed % 4);
+    o.on_failure_attempts = 1 + (uint32_t)(seed / 4 % 3);
+    o.stop_pause_ms = 10000;
+    o.automatic = seed % 5 != 0;
+    rig_init_with(r, &o);
+    if (seed / 12 % 2 == 0) {
+        rig_run(r);
+        rig_feed(r, 4, false, 0);
+    }
+}
+
 static void random_orders(void **unused)
 {
+    uint64_t halves = 0;
+    uint64_t dead_letters = 0;
+    uint64_t stops = 0;
     uint64_t seed;
 
     (void)unused;
@@ -246,19 +266,25 @@ static void random_orders(void **unused)
         int i;
 
         kcl_rng_init(&rng, seed);
-        rig_init(&r);
+        init_policy(&r, seed);
         for (i = 0; i < WALK_STEPS && !r.finished; i++) {
             uint32_t choice = (uint32_t)kcl_rng_below(&rng, CHOICES);
 
             /* What ends it all comes seldom, or no walk would get far. */
             if ((choice >= 14 && choice <= 16) || choice == 4 || choice == 8 || choice == 22) {
-                choice = kcl_rng_below(&rng, 12) == 0 ? choice : 0;
+                choice = kcl_rng_below(&rng, 12) == 0 ? choice : (uint32_t)kcl_rng_below(&rng, 2);
             }
             (void)choose(&r, choice);
         }
         end_it(&r);
+        halves += r.halves;
+        dead_letters += r.dead_letters;
+        stops += kcl_metric_get(&r.metrics, KCL_M_SHARDS_STOPPED);
         rig_fini(&r);
     }
+    print_message("%llu batches halved, %llu calls of dead_letter, %llu shards stopped\n",
+                  (unsigned long long)halves, (unsigned long long)dead_letters, (unsigned long long)stops);
+    assert_true(kcl_test_rounds(WALKS) < WALKS || (halves > 0 && dead_letters > 0 && stops > 0));
 }
 
 int main(void)

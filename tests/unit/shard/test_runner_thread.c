@@ -55,6 +55,7 @@ struct world {
     struct kcl_runners *runners;
     struct kcl_runner_port port;
     uint64_t op;
+    bool dead_letter; /* records go to dead_letter */
 };
 
 static void note(struct user *u, char what)
@@ -107,6 +108,15 @@ static int on_records(void *processor, const kcl_batch *batch, kcl_checkpointer 
     return u->in_process != NULL ? u->in_process(u, c) : u->fails;
 }
 
+static int on_dead_letter(void *processor, const kcl_batch *batch, kcl_checkpointer *c)
+{
+    struct user *u = processor;
+
+    assert_int_equal(batch->records_count, 1);
+    note(u, 'x');
+    return kcl_checkpointer_attempt(c) == 1;
+}
+
 static int on_shard_ended(void *processor, kcl_checkpointer *c)
 {
     struct user *u = processor;
@@ -147,7 +157,7 @@ static void on_destroy(void *processor)
 static void begin(struct world *w)
 {
     const kcl_processor_callbacks callbacks = {
-        sizeof(callbacks), on_create, on_initialize, on_records, on_shard_ended, on_shutdown, on_lost, on_destroy,
+        sizeof(callbacks), on_create, on_initialize, on_records, on_shard_ended, on_shutdown, on_lost, on_destroy, on_dead_letter,
     };
     struct kcl_runners_options o = {0};
 
@@ -186,7 +196,8 @@ static void submit(struct world *w, enum kcl_runner_ask_kind kind, struct kcl_bl
     ask.op = ++w->op;
     ask.kind = kind;
     ask.token = 77;
-    ask.attempt = 3;
+    ask.attempt = w->dead_letter ? 1 : 3;
+    ask.dead_letter = w->dead_letter;
     ask.behind_ms = 250;
     ask.block = block;
     ask.pending_state = state;
@@ -283,6 +294,10 @@ static void a_whole_life(void **unused)
     assert_int_equal(w.user.records, 1);
     assert_int_equal(w.user.attempt, 3);
     assert_int_equal(w.user.token, 77);
+    w.dead_letter = true;
+    submit(&w, KCL_RUNNER_RECORDS, one_record(), NULL);
+    assert_false(done(&w, KCL_RUNNER_RECORDS).ok); /* dead_letter, whose verdict counts */
+    w.dead_letter = false;
     assert_true(carry(&w, KCL_RUNNER_RECORDS)); /* without a block: an empty batch */
     assert_int_equal(w.user.records, 0);
     assert_int_equal(w.user.behind_ms, 250);
@@ -295,7 +310,7 @@ static void a_whole_life(void **unused)
     event = done(&w, KCL_RUNNER_STOP);
     assert_true(event.ok);
     assert_int_equal(kcl_runners_count(w.runners), 0);
-    assert_string_equal(w.user.calls, "ccirreed");
+    assert_string_equal(w.user.calls, "ccirxreed");
     finish(&w);
 }
 
