@@ -303,6 +303,7 @@ static kcl_rc make_plan(const struct kcl_assign *assign, const struct kcl_table 
     plan->handoffs_count = add_steps(plan, assign, KCL_ASSIGN_HANDOFF);
     plan->cleanups_count = add_cleanups(plan, table, cleanup->ended, cleanup->ended_count);
     plan->gone_count = add_cleanups(plan, table, cleanup->gone, cleanup->gone_count);
+    plan->stale = cleanup->stale;
     *out = plan;
     return KCL_OK;
 }

@@ -137,7 +137,8 @@ static void find_in_family(const struct search *search)
             search->out->ended[search->out->ended_count++] = index;
             search->out->out[index] = true;
         } else if (lease->state == KCL_LEASE_OPEN && lease->owner == NULL && is_unlisted(search, node)) {
-            search->out->out[index] = true; /* given back since the shards were listed: the next list decides */
+            search->out->out[index] = true; /* made or given back since the shards were listed: the next list decides */
+            search->out->stale = true;
         }
     }
 }

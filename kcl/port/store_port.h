@@ -55,6 +55,7 @@ struct kcl_plan {
     size_t handoffs_count; /* then: held leases that should move */
     size_t cleanups_count; /* then: ended leases that may go */
     size_t gone_count;     /* then: leases whose shard has left the stream */
+    bool stale; /* free leases were left out: the list of shards is too old to know them */
     size_t count;          /* of all steps */
     size_t room;
     struct kcl_plan_step steps[];

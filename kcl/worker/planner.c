@@ -240,6 +240,9 @@ static bool send_steps(struct kcl_planner *p, struct kcl_planner_effects *out)
 static void on_plan(struct kcl_planner *p, uint64_t now_ms, const struct kcl_planner_event *event,
                     struct kcl_planner_effects *out)
 {
+    if (event->plan != NULL && event->plan->stale && p->sm.state == PLANNER_IDLE && p->attempt == 0) {
+        sync_at(p, now_ms); /* after a failure it is tried again in its own time */
+    }
     if (p->sm.state != PLANNER_IDLE || event->rc != KCL_OK || event->plan == NULL || event->plan->count == 0) {
         kcl_plan_release(event->plan);
         if (p->sm.state == PLANNER_IDLE) {

@@ -219,6 +219,11 @@ class Fleet:
         connection.close()
         self.redis.wait(PATIENCE_S)
 
+    def keep_state(self):
+        """For whoever looks at a failure: the data of Redis in dump.rdb."""
+        if self.redis_port and self.redis.poll() is None:
+            self.stop_redis()
+
     def proxy(self, port):
         proxy = Proxy(port)
         self.proxies.append(proxy)
@@ -355,6 +360,8 @@ class Fleet:
         if self.producer:
             self.producer.ended.set()
             self.producer.join()
+        if not self.ok:
+            self.keep_state()
         self.end_processes()
         for proxy in self.proxies:
             proxy.stop()

@@ -209,16 +209,18 @@ def reshard(bin_dir):
 def child_start(bin_dir):
     """How long from a parent's last record to the child's first."""
     with Fleet(bin_dir, shards=2, lease_ms=FOREVER_MS) as fleet:
-        fleet.produce(each=2, slices=8)
-        a, b = fleet.worker('a'), fleet.worker('b')
+        fleet.produce(each=1, slices=32)
+        planner, b = fleet.worker('a'), fleet.worker('b')
+        fleet.wait_even(planner, b)
+        # The next planner lists the shards as it begins; what is split later must not wait for its next list.
+        stop_all(fleet, planner)
+        a = fleet.worker('c')
         fleet.wait_even(a, b)
-        left, right = fleet.open_shards()
-        fleet.split(left)
-        fleet.split(right)
-        shards = fleet.open_shards()
-        wait_for('the children', lambda: set(shards) <= {line.shard for line in fleet.ledger.snapshot()})
-        fleet.merge(*shards[1:3])
-        wait_for('the merged child', lambda: set(fleet.open_shards()) <= {line.shard for line in fleet.ledger.snapshot()})
+        split_first = (lambda shards: fleet.split(shards[0]))
+        for change in (split_first, lambda shards: fleet.merge(*shards[-2:]), split_first, split_first, split_first):
+            change(fleet.open_shards())
+            wait_for('records of each open shard', pause=0.1,
+                     done=lambda: set(fleet.open_shards()) <= {line.shard for line in fleet.ledger.snapshot()})
         fleet.settle()
         stop_all(fleet, a, b)
         judgement = finish(fleet, exact=True)
