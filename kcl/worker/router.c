@@ -141,6 +141,7 @@ kcl_rc kcl_router_ask_store(struct kcl_router *r, struct kcl_store_ask *ask)
     ask->version = ask->kind == KCL_STORE_REJOIN_ALL || ask->kind == KCL_STORE_JOIN ? 0 : r->table.version;
     if (ask->kind == KCL_STORE_HEARTBEAT && r->refresh_version < ask->version) {
         ask->version = r->refresh_version;
+        r->refresh_op = ask->op;
     }
     return r->options.store.submit(r->options.store.self, ask);
 }
@@ -169,11 +170,12 @@ static void take_back_bytes(struct kcl_router *r)
 static void tell_role(struct kcl_router *r, uint64_t now_ms)
 {
     bool plans = false;
-    if (kcl_router_may_act(r, now_ms) && r->coordinator.sm.state == COORDINATOR_RUNNING) {
+    bool runs = kcl_router_may_act(r, now_ms) && r->coordinator.sm.state == COORDINATOR_RUNNING;
+    if (runs) {
         const kcl_member *planner = kcl_table_planner(&r->table, r->options.sync_interval_ms);
         plans = planner != NULL && strcmp(planner->id, r->self) == 0;
     }
-    if (plans && r->refresh_version == KCL_NEVER && now_ms >= r->refresh_ms) {
+    if (runs && r->refresh_version == KCL_NEVER && now_ms >= r->refresh_ms) {
         r->refresh_version = 0;
     }
     bool has_leases = kcl_table_has_leases(&r->table, r->stream, r->epoch_s);
@@ -324,7 +326,7 @@ static kcl_rc learn(struct kcl_router *r, const struct kcl_store_reply *reply)
 /* The next page of a refresh, or its end. */
 static void refreshed(struct kcl_router *r, uint64_t now_ms, const struct kcl_store_reply *reply)
 {
-    if (reply->kind != KCL_STORE_HEARTBEAT || r->refresh_version == KCL_NEVER) {
+    if (reply->kind != KCL_STORE_HEARTBEAT || r->refresh_version == KCL_NEVER || reply->op != r->refresh_op) {
         return;
     }
     bool answered = reply->rc == KCL_OK && reply->answer.status == KCL_STORE_OK;

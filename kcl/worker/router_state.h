@@ -60,9 +60,12 @@ struct kcl_router {
     bool notify_members;
     bool want_sync;
     uint64_t retry_ms;  /* when the table is looked at again, for want of memory before; KCL_NEVER */
-    /* Checkpoints and loads are no structural changes: a planner reads the whole table again now and then,
-     * a page with each heartbeat. The version up to which this one has come; KCL_NEVER: none is under way. */
+    /* Checkpoints and loads are no structural changes: a worker reads the whole table again now and then,
+     * a page with each heartbeat. A planner needs the loads; and any worker may be the only one left that can
+     * give the checkpoints of the others back to a store that lost them.
+     * The version up to which this one has come; KCL_NEVER: none is under way. */
     uint64_t refresh_version;
+    uint64_t refresh_op; /* of the heartbeat that asks for its next page */
     uint64_t refresh_ms; /* when the next one begins */
     uint64_t told_life_ms;
     kcl_worker_state told_state;

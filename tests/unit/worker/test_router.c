@@ -11,6 +11,7 @@
 #include "tests/support/test.h"
 
 #define SELF   "w#0000000000000001"
+#define ELDER  "e#0000000000000001"
 #define SHARDS 2
 
 static struct {
@@ -18,6 +19,7 @@ static struct {
     uint64_t now_ms;
     uint64_t life_ms;       /* as published */
     uint64_t life_at_leave; /* what it was when the leave was asked for */
+    bool elder; /* another worker is alive for longer */
     bool ended;
     kcl_rc rc;
     char text[256];
@@ -116,8 +118,12 @@ static void reply(enum kcl_store_ask_kind kind, kcl_rc rc, int leases)
     r.sent_ms = f.now_ms;
     r.answer.generation = (kcl_generation){1, 1};
     r.answer.version = kind == KCL_STORE_JOIN ? 1 : 2;
-    const kcl_member self = {.id = SELF};
+    const kcl_member self = {.id = SELF, .joined_us = 2};
+    const kcl_member elder = {.id = ELDER, .joined_us = 1};
     kcl_changes_on_member(&r.changes, &self);
+    if (f.elder) {
+        kcl_changes_on_member(&r.changes, &elder);
+    }
     for (int i = 0; i < leases; i++) {
         assert_true(kcl_lease_key_make(key, "s", 1, shards[i]));
         const kcl_lease lease = {.key = key, .shard = shards[i], .state = KCL_LEASE_OPEN,
@@ -197,6 +203,25 @@ static void test_nothing_is_asked_after_the_end(void **state)
     kcl_router_turn(f.router, f.now_ms);
     assert_int_equal(f.asks, asks);
     assert_true(kcl_router_due_ms(f.router) == KCL_NEVER);
+}
+
+/* The checkpoints of others, to be known when the store loses them and whoever wrote them is gone. */
+static void test_a_worker_that_does_not_plan_reads_the_whole_table_again_too(void **state)
+{
+    (void)state;
+    int whole = 0;
+    start();
+    f.elder = true;
+    reply(KCL_STORE_JOIN, KCL_OK, 1);
+    for (uint64_t end_ms = f.now_ms + 90000; f.now_ms < end_ms; f.now_ms += 100) {
+        int asks = f.asks;
+        kcl_router_turn(f.router, f.now_ms);
+        if (f.asks > asks && f.asked.kind == KCL_STORE_HEARTBEAT) {
+            whole += f.asked.version == 0 ? 1 : 0;
+            reply(KCL_STORE_HEARTBEAT, KCL_OK, 0);
+        }
+    }
+    assert_int_equal(whole, 2);
 }
 
 /* A table that could not be served for want of memory is looked at again later, never at once: that would
@@ -304,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_no_callback_begins_any_more_when_the_leave_is_sent, tear_down),
         cmocka_unit_test_teardown(test_nothing_is_asked_after_the_end, tear_down),
+        cmocka_unit_test_teardown(test_a_worker_that_does_not_plan_reads_the_whole_table_again_too, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_there_was_no_memory_for_is_started_later, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_holds_the_whole_budget_does_not_stop_the_others, tear_down),
     };
