@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 
 cmake --install "$build" --prefix "$work/root" >/dev/null
 cp -r "$use" "$work/use"
-cmake -S "$work/use" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/root" >/dev/null
+cmake -S "$work/use" -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/root" >/dev/null
 cmake --build "$work/build" >/dev/null
 for program in use_shared use_static use_cxx; do
   printf '%s: ' "$program"
