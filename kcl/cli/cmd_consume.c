@@ -23,6 +23,8 @@ static const struct kcl_args_option own_options[] = {
     KCL_SETUP_REDIS_ROWS,
     {"--memory", "", "Leases in the memory of this process alone, instead of --redis.", NULL},
     {"--stop-after", "N", "Print exactly N lines over all shards, record them, and end.", NULL},
+    {"--dead-letter", "FILE",
+     "Where --on-failure dead_letter and bisect append the lines of records that could not be printed.", NULL},
     KCL_SETUP_SET_ROW,
     {NULL, "", NULL, NULL},
 };
@@ -81,13 +83,17 @@ static kcl_rc catch_signals(kcl_error *err)
     return KCL_OK;
 }
 
-/* A batch that is refused because nothing more is to be printed is no news. */
+/* A batch that is refused because nothing more is to be printed is no news, nor what comes of it. */
 static void on_log(const kcl_log_event *event, void *user)
 {
-    bool printing = kcl_sink_look(&run.consume.sink) == KCL_SINK_OPEN;
-    if (printing || strcmp(event->name, "shard.callback.failed") != 0) {
-        kcl_print_log(event, user);
+    static const char *const names[] = {"shard.callback.failed", "shard.halved", "shard.gave-up", "shard.stopped"};
+    bool news = kcl_sink_look(&run.consume.sink) == KCL_SINK_OPEN;
+    for (size_t i = 0; !news && i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(event->name, names[i]) == 0) {
+            return;
+        }
     }
+    kcl_print_log(event, user);
 }
 
 static kcl_rc need(const kcl_config *config, const char *name, const char *flag, kcl_error *err)
@@ -95,6 +101,24 @@ static kcl_rc need(const kcl_config *config, const char *name, const char *flag,
     char value[2];
     bool empty = kcl_config_get(config, name, value, sizeof(value)) == KCL_OK && value[0] == '\0';
     return empty ? kcl_error_set(err, KCL_EOPTION, "%s is missing; see %s --help", flag, COMMAND) : KCL_OK;
+}
+
+/* The file that two of the policies need, and the others do not. */
+static kcl_rc open_dead_letter(const struct kcl_args *a, const kcl_config *config, kcl_error *err)
+{
+    char policy[16];
+    const char *path = kcl_args_get(a, "--dead-letter");
+    kcl_rc rc = kcl_config_get(config, "on_failure", policy, sizeof(policy));
+    bool needed = strcmp(policy, "dead_letter") == 0 || strcmp(policy, "bisect") == 0;
+    if (rc != KCL_OK) {
+        return rc;
+    }
+    if (needed != (path != NULL)) {
+        return kcl_error_set(err, KCL_EOPTION, needed ? "--on-failure %s needs --dead-letter FILE"
+                                                      : "--dead-letter needs --on-failure dead_letter or bisect, not %s",
+                             policy);
+    }
+    return needed ? kcl_dead_letter_open(&run.consume.dead_letter, path, err) : KCL_OK;
 }
 
 /* What belongs to the command rather than to the library. */
@@ -122,6 +146,9 @@ static kcl_rc configure(const struct kcl_args *a, kcl_config *config, uint64_t *
     }
     if (rc == KCL_OK && strcmp(mode, "auto") != 0) {
         rc = kcl_error_set(err, KCL_ECONFIG, "checkpoint = %s: the command needs auto", mode);
+    }
+    if (rc == KCL_OK) {
+        rc = open_dead_letter(a, config, err);
     }
     if (rc == KCL_OK) {
         rc = kcl_config_set_processor(config, &kcl_consume_callbacks, &run.consume, err);

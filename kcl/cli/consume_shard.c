@@ -99,6 +99,26 @@ static int process_records(void *processor, const kcl_batch *batch, kcl_checkpoi
     return 1;
 }
 
+static int dead_letter(void *processor, const kcl_batch *batch, kcl_checkpointer *c)
+{
+    struct shard *s = processor;
+    (void)c;
+    if (s->owes || kcl_sink_look(&s->app->sink) != KCL_SINK_OPEN) {
+        return 1; /* nothing is wrong with these records: the command ends */
+    }
+    kcl_buf_clear(&s->buffer);
+    kcl_json_lines(&s->buffer, &s->head, batch->records, batch->records_count, batch->token);
+    kcl_rc rc = kcl_buf_rc(&s->buffer);
+    int error = rc == KCL_OK ? kcl_dead_letter_write(&s->app->dead_letter, &s->buffer) : 0;
+    kcl_buf_fini(&s->buffer);
+    if (rc != KCL_OK || error != 0) {
+        kcl_print_message(s->app->command, "shard %s: a batch of %zu records could not be written to the dead-letter file: %s",
+                          s->name, batch->records_count, rc != KCL_OK ? kcl_rc_text(rc) : strerror(error));
+        return 1;
+    }
+    return 0;
+}
+
 static int shutdown_requested(void *processor, kcl_checkpointer *c)
 {
     struct shard *s = processor;
@@ -126,4 +146,5 @@ const kcl_processor_callbacks kcl_consume_callbacks = {
     .shutdown_requested = shutdown_requested,
     .lease_lost = lease_lost,
     .destroy = destroy,
+    .dead_letter = dead_letter,
 };

@@ -10,6 +10,8 @@
  *                            rest is never accepted, so it is delivered again to
  *                            whoever reads the shard next
  *   limit reached, output closed ──► failure, until the worker has drained
+ *   could not be printed though it is open ──► failure; what `on_failure` gives up
+ *                            is appended to the file of --dead-letter
  */
 #ifndef KCL_CLI_CONSUME_SHARD_H
 #define KCL_CLI_CONSUME_SHARD_H
@@ -19,12 +21,14 @@
 
 #include <kcl/processor.h>
 
+#include "kcl/cli/dead_letter.h"
 #include "kcl/cli/sink.h"
 
 /** Shared by all shards. Outlives the worker and every thread of it. */
 struct kcl_consume {
     const char *command; /* how its messages begin */
     struct kcl_sink sink;
+    struct kcl_dead_letter dead_letter; /* open when `on_failure` needs it */
     /** kcl_checkpoint. */
     kcl_rc (*checkpoint)(kcl_checkpointer *c, const kcl_position *at, kcl_error *err);
     /** Asks the worker to stop; any thread, any number of times. */

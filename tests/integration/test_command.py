@@ -214,6 +214,8 @@ class Words(Base):
                 (('stream', 'create', '--stream', 's', '--shards', '1', '--on-demand'), 'exclude each other'),
                 (('stream', 'split', '--stream', 's'), '--shard is missing'),
                 (('stream', 'merge', '--stream', 's', '--shard', 'x'), '--with is missing'),
+                (('consume', '--stream', 's', '--app', 'a', '--memory', '--on-failure', 'bisect'), '--dead-letter FILE'),
+                (('consume', '--stream', 's', '--app', 'a', '--memory', '--dead-letter', '/dev/null'), '--on-failure'),
                 (('put', '--stream', 's', '--rate', '0'), '--rate 0'),
                 (('put',), '--stream is missing'),
                 (('init', '--redis', NOWHERE), '--app is missing'),
@@ -499,6 +501,20 @@ class Ends(Base):
                                   stderr=subprocess.PIPE, text=True, env={**CLEAN, **KEYS}, timeout=END_S)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn('No space left on device', done.stderr)
+
+    def test_an_output_that_ends_puts_nothing_among_the_dead_letters(self):
+        stream, app = self.stream(1, 5), self.name()
+        words = self.options(stream, app, '--redis', self.redis.url, '--on-failure-attempts', '1')
+        with tempfile.NamedTemporaryFile() as file:
+            for policy in 'dead_letter', 'bisect':
+                with open('/dev/full', 'w') as full:
+                    done = subprocess.run([KCL, 'consume', *words, '--on-failure', policy, '--dead-letter', file.name],
+                                          stdout=full, stderr=subprocess.PIPE, text=True, env={**CLEAN, **KEYS},
+                                          timeout=END_S)
+                self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertEqual(file.read(), b'')
+        again = run('consume', *self.options(stream, app, '--redis', self.redis.url, '--stop-after', '5'))
+        self.assertEqual(numbers_of(map(json.loads, again.out.splitlines())), list(range(5)))
 
 
 class Streams(Base):

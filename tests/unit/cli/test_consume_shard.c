@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -257,6 +258,73 @@ static void test_a_batch_without_memory_is_not_counted(void **state)
     kcl_test_torture(torture_scenario, NULL);
 }
 
+static int dead_letter(int first, size_t count)
+{
+    static kcl_record records[8];
+    static char numbers[8][8];
+    kcl_batch batch = {records, count, 0, 0, 5};
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(numbers[i], sizeof(numbers[i]), "%d", first + (int)i);
+        records[i] = (kcl_record){(const unsigned char *)"x", 1, "k", 1, numbers[i], 0, 0};
+    }
+    return kcl_consume_callbacks.dead_letter(run.shard, &batch, NULL);
+}
+
+static void open_dead_letter(char *path)
+{
+    kcl_error err = {0};
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(kcl_dead_letter_open(&run.app.dead_letter, path, &err), KCL_OK);
+}
+
+static void test_what_is_given_up_goes_to_the_dead_letter_file(void **state)
+{
+    char path[] = "/tmp/kcl-dead-letter-XXXXXX";
+    char text[1024] = "";
+    (void)state;
+    begin(0);
+    open_dead_letter(path);
+    assert_int_equal(dead_letter(7, 2), 0);
+    int file = run.app.dead_letter.fd;
+    run.app.dead_letter.fd = open("/dev/full", O_WRONLY);
+    assert_int_not_equal(dead_letter(9, 1), 0); /* not stored: not accepted */
+    assert_int_equal(close(run.app.dead_letter.fd), 0);
+    run.app.dead_letter.fd = file;
+    assert_int_equal(dead_letter(9, 1), 0);
+    assert_printed(""); /* nothing of it on standard output */
+    kcl_dead_letter_close(&run.app.dead_letter);
+    int fd = open(path, O_RDONLY);
+    assert_true(read(fd, text, sizeof(text) - 1) > 0);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(path), 0);
+    static const char first[] = "{\"stream\":\"demo\",\"shard\":\"shard-0\",\"seq\":\"7\"";
+    assert_int_equal(strncmp(text, first, sizeof(first) - 1), 0);
+    assert_non_null(strstr(text, "}\n{\"stream\":\"demo\",\"shard\":\"shard-0\",\"seq\":\"8\""));
+    assert_non_null(strstr(text, "}\n\n{\"stream\":\"demo\",\"shard\":\"shard-0\",\"seq\":\"9\"")); /* a line of its own */
+    end();
+}
+
+static void test_an_end_of_printing_gives_nothing_up(void **state)
+{
+    char path[] = "/tmp/kcl-dead-letter-XXXXXX";
+    kcl_error err = {0};
+    (void)state;
+    begin(2);
+    open_dead_letter(path);
+    assert_int_not_equal(deliver(run.shard, 1, 3), 0); /* the limit lies inside */
+    assert_int_not_equal(dead_letter(1, 3), 0);
+    run.answer = KCL_ESTORE;
+    assert_int_not_equal(dead_letter(1, 3), 0);
+    assert_int_equal(lseek(run.app.dead_letter.fd, 0, SEEK_END), 0);
+    kcl_dead_letter_close(&run.app.dead_letter);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(kcl_dead_letter_open(&run.app.dead_letter, "/nowhere/at/all", &err), KCL_EOPTION);
+    assert_non_null(strstr(err.message, "/nowhere/at/all"));
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +338,8 @@ int main(void)
         cmocka_unit_test(test_a_closed_output_is_seen_without_writing),
         cmocka_unit_test(test_a_full_disk_is_another_failure),
         cmocka_unit_test(test_a_batch_without_memory_is_not_counted),
+        cmocka_unit_test(test_what_is_given_up_goes_to_the_dead_letter_file),
+        cmocka_unit_test(test_an_end_of_printing_gives_nothing_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
