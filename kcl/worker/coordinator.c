@@ -198,7 +198,29 @@ static bool is_self(const struct kcl_coordinator *c, const char *worker)
     return worker != NULL && strcmp(worker, c->options.self) == 0;
 }
 
-/* A lease that runs here: is it still ours, and may it stay? */
+/* Until when a lease that runs here may stay; KCL_NEVER: nothing is known against it. */
+static uint64_t drain_by_ms(const struct kcl_coordinator *c, uint64_t now_ms, const kcl_lease *lease,
+                            uint64_t received_ms)
+{
+    uint64_t by_ms = c->sm.state == COORDINATOR_DRAINING ? c->deadline_ms : KCL_NEVER;
+    if (lease->next == NULL && lease->pending_seek == NULL) {
+        return by_ms;
+    }
+    /* A seek without a next owner has no deadline: the lease is passed to nobody and taken up anew. */
+    uint64_t left = lease->next == NULL ? c->options.shutdown_timeout_ms
+                    : lease->handoff_ms > 0 ? (uint64_t)lease->handoff_ms
+                                            : 0;
+    uint64_t margin = c->options.handoff_margin_ms;
+    uint64_t move_ms = received_ms + (left > margin ? left - margin : 0);
+    move_ms = move_ms > now_ms ? move_ms : now_ms;
+    return move_ms < by_ms ? move_ms : by_ms;
+}
+
+/*
+ * A lease that runs here: is it still ours, and may it stay? One that drains
+ * already may get an earlier deadline: a next owner is named after a shutdown
+ * began, and is given the lease at its own deadline (W3).
+ */
 static void compare_running(struct kcl_coordinator *c, uint64_t now_ms, const kcl_lease *lease,
                             const struct kcl_held *held, uint64_t received_ms,
                             struct kcl_coordinator_effects *out)
@@ -210,27 +232,13 @@ static void compare_running(struct kcl_coordinator *c, uint64_t now_ms, const kc
         add(c, out, COORDINATOR_LOSE_SHARD)->slot = held->slot;
         return;
     }
-    if (held->draining) {
+    uint64_t by_ms = drain_by_ms(c, now_ms, lease, received_ms);
+    if (by_ms == KCL_NEVER || (held->draining && by_ms >= held->drain_ms)) {
         return;
     }
-    struct kcl_coordinator_effect *e;
-    if (c->sm.state == COORDINATOR_DRAINING) {
-        e = add(c, out, COORDINATOR_DRAIN_SHARD);
-        e->slot = held->slot;
-        e->deadline_ms = c->deadline_ms;
-    } else if (lease->next != NULL || lease->pending_seek != NULL) {
-        /* A seek without a next owner has no deadline: the lease is passed to nobody and taken up anew. */
-        uint64_t left = lease->next == NULL ? c->options.shutdown_timeout_ms
-                        : lease->handoff_ms > 0 ? (uint64_t)lease->handoff_ms
-                                                : 0;
-        uint64_t margin = c->options.handoff_margin_ms;
-        e = add(c, out, COORDINATOR_DRAIN_SHARD);
-        e->slot = held->slot;
-        e->deadline_ms = received_ms + (left > margin ? left - margin : 0);
-        if (e->deadline_ms < now_ms) {
-            e->deadline_ms = now_ms;
-        }
-    }
+    struct kcl_coordinator_effect *e = add(c, out, COORDINATOR_DRAIN_SHARD);
+    e->slot = held->slot;
+    e->deadline_ms = by_ms;
 }
 
 /*

@@ -36,7 +36,8 @@ struct kcl_held {
     const char *key;
     uint64_t slot;
     uint64_t token;
-    bool draining; /* asked to drain */
+    bool draining; /* asked to drain, */
+    uint64_t drain_ms; /* until then */
     bool lost;     /* told that the lease is lost */
     bool finished; /* the unit has ended: the entry only remembers the token */
     bool releasing; /* a release of the remembered token is out */

@@ -175,6 +175,7 @@ void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slo
     if (slot->gone && !slot->held.draining) {
         /* Given back: who plans looks whether the shard has left the stream. While it is held nobody may. */
         slot->held.draining = true;
+        slot->held.drain_ms = KCL_NEVER;
         struct kcl_unit_event drain = {.kind = UNIT_DRAIN, .deadline_ms = KCL_NEVER};
         kcl_router_step_shard(r, now_ms, slot, &drain);
         return;

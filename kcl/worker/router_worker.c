@@ -264,6 +264,7 @@ static void to_shard(struct kcl_router *r, uint64_t now_ms, const struct kcl_coo
         slot->held.lost = true;
     } else {
         slot->held.draining = true;
+        slot->held.drain_ms = e->deadline_ms;
     }
     kcl_router_step_shard(r, now_ms, slot, &event);
 }

@@ -272,7 +272,9 @@ static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
             sim_push(w, w->now_ms + i * 20, SIM_RUNNER_MORE, worker->index)->slot = ask->slot;
         }
     }
-    kcl_store_line_push(&worker->line, sim_must(kcl_store_node_new(ask)));
+    struct kcl_store_node *node = sim_must(kcl_store_node_new(ask));
+    node->ask.life_over = ask->life_over && (w->options.mutants & SIM_MUTANT_REVIVES) == 0;
+    kcl_store_line_push(&worker->line, node);
     sim_store_next(worker);
     return KCL_OK;
 }

@@ -250,6 +250,20 @@ static void drop(struct sim_event *event)
     }
 }
 
+/* The owner, not the planner, is told a later deadline. */
+static void put_off_deadlines(const struct sim_worker *worker, const struct kcl_changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        if (changes->entries[i].kind != KCL_CHANGE_LEASE) {
+            continue;
+        }
+        kcl_lease *lease = &changes->entries[i].lease->lease;
+        if (lease->owner != NULL && strcmp(lease->owner, worker->id) == 0) {
+            lease->handoff_ms += 1000000;
+        }
+    }
+}
+
 /* Breaks a rule that lives in the worker, from outside of it. */
 static void mutate(struct sim_worker *worker, const struct sim_event *event)
 {
@@ -259,13 +273,9 @@ static void mutate(struct sim_worker *worker, const struct sim_event *event)
         m->life_over = false;
         m->life_until_ms = m->life_until_ms == 0 ? w->now_ms + 1000 : m->life_until_ms;
     }
-    for (size_t i = 0; (w->options.mutants & SIM_MUTANT_NO_DEADLINE) != 0 && event->replies != NULL &&
-                       i < event->group.count; i++) {
-        const struct kcl_changes *changes = &event->replies[i].changes;
-        for (size_t k = 0; k < changes->count; k++) {
-            if (changes->entries[k].kind == KCL_CHANGE_LEASE) {
-                changes->entries[k].lease->lease.handoff_ms += 1000000;
-            }
+    if ((w->options.mutants & SIM_MUTANT_NO_DEADLINE) != 0 && event->replies != NULL) {
+        for (size_t i = 0; i < event->group.count; i++) {
+            put_off_deadlines(worker, &event->replies[i].changes);
         }
     }
 }
