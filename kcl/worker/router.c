@@ -190,6 +190,7 @@ static void settle(struct kcl_router *r, uint64_t now_ms)
         bool members = r->notify_members;
         r->notify = false;
         r->notify_members = false;
+        kcl_router_look_for_newer(r, now_ms);
         kcl_router_coordinator(r, now_ms, &(struct kcl_coordinator_event){.kind = COORDINATOR_TABLE});
         kcl_router_planner(r, now_ms, &(struct kcl_planner_event){.kind = PLANNER_TABLE, .members = members});
     }
@@ -220,6 +221,12 @@ static void keep_error(struct kcl_router *r, struct kcl_text *what)
 
 static void on_described(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer)
 {
+    if (answer->op == 0) {
+        if (answer->rc == KCL_OK && answer->active) {
+            kcl_router_remade(r, now_ms, answer->created_s);
+        }
+        return;
+    }
     if (answer->rc != KCL_OK) {
         keep_error(r, answer->what);
     } else if (answer->active && r->coordinator.sm.state == COORDINATOR_FINDING) {

@@ -3,6 +3,7 @@
 
 #include "kcl/base/alloc.h"
 #include "kcl/base/bytes.h"
+#include "kcl/base/trace.h"
 #include "kcl/worker/router_state.h"
 #include "leases/key.h"
 
@@ -152,6 +153,7 @@ static bool carry(struct kcl_router *r, struct kcl_slot *slot, struct kcl_unit_e
     case UNIT_SHARD_GONE:
         slot->gone = true;
         r->want_sync = true;
+        kcl_router_describe(r, 0); /* or the whole stream is another */
         break;
     case UNIT_FINISHED:
         r->options.stream.cancel(r->options.stream.self, slot->held.slot);
@@ -181,6 +183,49 @@ void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slo
         return;
     }
     kcl_timers_set(&r->timers, &slot->timer, kcl_unit_due_ms(slot->unit));
+}
+
+static void tell_remade(const struct kcl_router *r, uint64_t now_ms)
+{
+    struct kcl_trace_event event = {0};
+    event.at_ms = now_ms;
+    event.level = KCL_LOG_WARN;
+    event.machine = "worker";
+    event.name = "worker.stream.remade";
+    event.text = "the stream was deleted and made again: its shards are read from the initial position, "
+                 "the leases of the old stream go";
+    event.subject = r->stream;
+    event.number = (uint64_t)r->epoch_s;
+    kcl_trace_emit(r->options.trace, &event);
+}
+
+void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s)
+{
+    if (r->coordinator.sm.state != COORDINATOR_RUNNING || epoch_s <= r->epoch_s) {
+        return;
+    }
+    r->epoch_s = epoch_s;
+    r->want_sync = true;
+    r->notify = true;
+    tell_remade(r, now_ms);
+    for (size_t i = 0; i < r->slots_count; i++) {
+        int64_t made_s;
+        r->slots[i]->gone |= kcl_lease_key_is_of(r->slots[i]->unit->key, r->stream, &made_s) && made_s < epoch_s;
+    }
+    kcl_router_tick_shards(r, now_ms);
+}
+
+/* Another worker may have found it out first: then there are leases of the new stream. */
+void kcl_router_look_for_newer(struct kcl_router *r, uint64_t now_ms)
+{
+    int64_t newest_s = r->epoch_s;
+    for (size_t i = 0; i < r->table.leases.count; i++) {
+        int64_t made_s;
+        if (kcl_lease_key_is_of(kcl_table_lease_at(&r->table, i)->key, r->stream, &made_s) && made_s > newest_s) {
+            newest_s = made_s;
+        }
+    }
+    kcl_router_remade(r, now_ms, newest_s);
 }
 
 void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms)

@@ -104,6 +104,8 @@ bool kcl_router_may_act(const struct kcl_router *r, uint64_t now_ms);
 void kcl_router_tell_life(struct kcl_router *r);
 
 /* router_worker.c */
+/** Asks when the stream was made, for the coordinator with its number, and 0 for whoever doubts. */
+void kcl_router_describe(struct kcl_router *r, uint64_t op);
 void kcl_router_membership(struct kcl_router *r, uint64_t now_ms, const struct kcl_membership_event *event);
 void kcl_router_coordinator(struct kcl_router *r, uint64_t now_ms, const struct kcl_coordinator_event *event);
 void kcl_router_planner(struct kcl_router *r, uint64_t now_ms, const struct kcl_planner_event *event);
@@ -116,6 +118,10 @@ struct kcl_slot *kcl_router_slot(const struct kcl_router *r, uint64_t id);
 kcl_rc kcl_router_start_shard(struct kcl_router *r, uint64_t now_ms, const kcl_lease *lease);
 void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot,
                            struct kcl_unit_event *event);
+/** The stream is one made at this time: if that is news, the shards of the one before are given back. */
+void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s);
+/** The same when the table has leases of a younger stream. */
+void kcl_router_look_for_newer(struct kcl_router *r, uint64_t now_ms);
 void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms);
 void kcl_router_forget(struct kcl_router *r, const char *key);
 /** Gives credit to units that wait for it. */

@@ -241,7 +241,7 @@ static void stop_all(struct kcl_router *r, uint64_t now_ms)
     }
 }
 
-static void describe(struct kcl_router *r, uint64_t op)
+void kcl_router_describe(struct kcl_router *r, uint64_t op)
 {
     struct kcl_stream_ask ask;
     memset(&ask, 0, sizeof(ask));
@@ -281,7 +281,7 @@ static void carry_coordinator(struct kcl_router *r, uint64_t now_ms, const struc
 {
     switch (e->kind) {
     case COORDINATOR_DESCRIBE:
-        describe(r, e->op);
+        kcl_router_describe(r, e->op);
         break;
     case COORDINATOR_JOIN:
         kcl_router_membership(r, now_ms, &(struct kcl_membership_event){.kind = MEMBERSHIP_START});
@@ -397,6 +397,8 @@ static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e
     if (r->options.stream.submit(r->options.stream.self, &ask) != KCL_OK) {
         kcl_router_unsent(r, &(struct kcl_unsent){.op = e->op, .port = UNSENT_STREAM, .stream = ask.kind});
     }
+    /* A list does not say whether it is still the same stream: one that was made again may use the same ids. */
+    kcl_router_describe(r, 0);
 }
 
 static void send_piece(struct kcl_router *r, const struct kcl_planner_effect *e)

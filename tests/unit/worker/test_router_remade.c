@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stream that is deleted and made again while the worker runs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kcl/worker/router.h"
+#include "leases/key.h"
+
+#define SELF  "w#1"
+#define SHARD "shardId-000000000000"
+
+static struct {
+    struct kcl_router *router;
+    uint64_t now_ms;
+    struct kcl_stream_ask described, listed, read; /* the last of each */
+    int cancels;
+    struct kcl_store_ask asked;
+    struct kcl_trace trace;
+    int warnings;
+} f;
+
+static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
+{
+    (void)self;
+    struct kcl_stream_ask *kept = ask->kind == KCL_STREAM_DESCRIBE ? &f.described
+                                  : ask->kind == KCL_STREAM_LIST   ? &f.listed
+                                                                   : &f.read;
+    *kept = *ask;
+    kept->iterator = NULL;
+    return KCL_OK;
+}
+
+static void stream_cancel(void *self, uint64_t slot)
+{
+    (void)self;
+    (void)slot;
+    f.cancels++;
+}
+
+static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
+{
+    (void)self;
+    if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_HEARTBEAT) {
+        f.asked = *ask;
+    }
+    return KCL_OK;
+}
+
+static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
+{
+    (void)self;
+    kcl_block_release(ask->block);
+    kcl_text_release(ask->pending_state);
+    return KCL_OK;
+}
+
+static void runner_done(void *self, uint64_t slot, uint64_t op, kcl_rc rc)
+{
+    (void)self;
+    (void)slot;
+    (void)op;
+    (void)rc;
+}
+
+static void runner_slot(void *self, uint64_t slot)
+{
+    (void)self;
+    (void)slot;
+}
+
+static void on_note(void *user, const struct kcl_router_note *note)
+{
+    (void)user;
+    (void)note;
+}
+
+static void on_life(void *user, uint64_t life_until_ms)
+{
+    (void)user;
+    (void)life_until_ms;
+}
+
+static void on_event(void *user, const struct kcl_trace_event *event)
+{
+    (void)user;
+    f.warnings += strcmp(event->name, "worker.stream.remade") == 0 ? 1 : 0;
+}
+
+/* An answer of the store that shows one lease of the stream that was made at `epoch_s`, owned by us or by nobody. */
+static void reply(int64_t epoch_s, const char *owner)
+{
+    char key[KCL_LEASE_KEY_SIZE];
+    struct kcl_store_reply r;
+    memset(&r, 0, sizeof(r));
+    kcl_changes_init(&r.changes);
+    r.op = f.asked.op;
+    r.kind = f.asked.kind;
+    r.sent_ms = f.now_ms;
+    r.answer.generation = (kcl_generation){1, 1};
+    r.answer.version = r.kind == KCL_STORE_JOIN ? 1 : 2;
+    const kcl_member self = {.id = SELF, .joined_us = 2};
+    kcl_changes_on_member(&r.changes, &self);
+    assert_true(kcl_lease_key_make(key, "s", epoch_s, SHARD));
+    const kcl_lease lease = {.key = key, .shard = SHARD, .state = KCL_LEASE_OPEN, .owner = owner, .token = 5,
+                             .hash_start = "", .hash_end = "", .behind_ms = -1,
+                             .start = {.kind = KCL_AT_TRIM_HORIZON}};
+    kcl_changes_on_lease(&r.changes, &lease);
+    assert_int_equal(r.changes.rc, KCL_OK);
+    kcl_router_on_store(f.router, f.now_ms, &r);
+    kcl_store_reply_fini(&r);
+}
+
+static void describe(int64_t epoch_s, bool active)
+{
+    struct kcl_stream_answer answer = {.op = f.described.op, .kind = KCL_STREAM_DESCRIBE, .created_s = epoch_s,
+                                       .active = active, .stream_name = "s", .service_ms = 1700000000000};
+    kcl_router_on_stream(f.router, f.now_ms, &answer);
+}
+
+/* Runs, plans, and reads the only shard of the stream that was made at 100. */
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&f, 0, sizeof(f));
+    f.now_ms = 1000000;
+    f.trace.on_event = on_event;
+    const struct kcl_router_options options = {
+        .self = SELF, .lease_duration_ms = 300000, .shutdown_timeout_ms = 25000, .handoff_timeout_ms = 30000,
+        .callback_timeout_ms = 600000, .poll_idle_ms = 500, .sync_interval_ms = 60000, .budget_bytes = 1 << 20,
+        .batch_records = 1000, .automatic = true, .seed = 1, .trace = &f.trace,
+        .stream = {stream_submit, stream_cancel, NULL}, .store = {store_submit, NULL},
+        .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
+        .on_note = on_note, .on_life = on_life};
+    assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
+    kcl_router_start(f.router, f.now_ms);
+    kcl_router_turn(f.router, f.now_ms);
+    describe(100, true);
+    reply(100, SELF);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    kcl_router_free(f.router);
+    return 0;
+}
+
+static void shard_not_found(void)
+{
+    struct kcl_stream_answer answer = {.slot = f.read.slot, .op = f.read.op, .kind = f.read.kind,
+                                       .rc = KCL_ENOSTREAM};
+    kcl_router_on_stream(f.router, f.now_ms, &answer);
+    f.now_ms += 15000;
+    kcl_router_turn(f.router, f.now_ms);
+}
+
+static void test_a_list_is_asked_for_together_with_the_age_of_the_stream(void **state)
+{
+    (void)state;
+    assert_int_equal(f.listed.kind, KCL_STREAM_LIST);
+    assert_int_equal(f.described.op, 0);
+}
+
+static void test_a_younger_stream_takes_the_place_of_the_old_one(void **state)
+{
+    (void)state;
+    assert_int_equal(f.read.kind, KCL_STREAM_ITERATOR);
+    describe(100, true);
+    describe(99, true);
+    describe(200, false);
+    assert_int_equal(f.cancels, 0);
+    assert_int_equal(f.warnings, 0);
+    describe(200, true);
+    assert_int_equal(f.warnings, 1);
+    assert_true(f.cancels > 0); /* nobody reads the new stream from the positions of the old one */
+    describe(200, true);
+    assert_int_equal(f.warnings, 1);
+}
+
+static void test_leases_of_a_younger_stream_tell_it_too(void **state)
+{
+    (void)state;
+    f.asked.kind = KCL_STORE_HEARTBEAT;
+    reply(200, NULL);
+    assert_int_equal(f.warnings, 1);
+    assert_true(f.cancels > 0);
+}
+
+static void test_a_shard_that_is_not_found_asks_for_the_age_of_the_stream(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(f.read.kind, KCL_STREAM_ITERATOR);
+        memset(&f.described, 0, sizeof(f.described));
+        shard_not_found();
+    }
+    assert_int_equal(f.described.kind, KCL_STREAM_DESCRIBE);
+    assert_int_equal(f.warnings, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_list_is_asked_for_together_with_the_age_of_the_stream, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_younger_stream_takes_the_place_of_the_old_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_leases_of_a_younger_stream_tell_it_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_shard_that_is_not_found_asks_for_the_age_of_the_stream, set_up,
+                                        tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
