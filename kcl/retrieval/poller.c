@@ -127,6 +127,8 @@ static void iterator_refused(struct kcl_poller *p, uint64_t now_ms)
     tell(p, now_ms, KCL_LOG_WARN, "retrieval.position.trimmed",
          "the stored position is refused as older than the stream keeps: reading goes on at the oldest record",
          NULL);
+    p->attempt = 0;
+    p->next_ms = now_ms; /* what was waited for is decided */
 }
 
 /* Loud at first, then at each doubling. */

@@ -264,7 +264,7 @@ static void a_trimmed_position_goes_on_at_the_oldest_record(void **unused)
         wait_ask(&w);
         assert_int_equal(w.ask.from.kind, KCL_AFTER_SEQUENCE); /* once may be chance */
         refuse(&w, refusals[i], 0);
-        wait_ask(&w);
+        assert_int_equal(w.ask.kind, KCL_STREAM_ITERATOR); /* decided: at once */
         assert_int_equal(w.ask.from.kind, KCL_AT_TRIM_HORIZON);
         assert_int_equal(kcl_metric_get(&w.metrics, KCL_M_POSITIONS_TRIMMED), 1);
         assert_true(w.warnings > 0);
