@@ -112,7 +112,8 @@ static kcl_rc examine(const struct kcl_checkpoint_core *c, const struct kcl_runn
         *position = c->prepared;
     } else if (event->last) {
         *position = c->in_batch ? c->last : c->accepted;
-        raise_to(position, floor_of(c)); /* what was recorded inside a batch that failed later stays */
+        /* More may be stored: by a batch that failed later, or by a late fact after a repair. It stays. */
+        raise_to(position, floor_of(c));
     } else if (is_record(&event->position)) {
         *position = event->position;
     } else {
@@ -121,7 +122,7 @@ static kcl_rc examine(const struct kcl_checkpoint_core *c, const struct kcl_runn
     if (event->prepare && event->state != NULL && event->state->size > KCL_PENDING_STATE_MAX) {
         return KCL_EINVAL;
     }
-    if (kcl_position_compare(position, &c->delivered) > 0) {
+    if (!event->last && kcl_position_compare(position, &c->delivered) > 0) {
         return KCL_EPAST;
     }
     return kcl_position_compare(position, floor_of(c)) < 0 ? KCL_EBACKWARD : KCL_OK;
