@@ -247,8 +247,8 @@ bool sim_run(const struct sim_options *options, uint64_t *hash, char violation[2
 /** Draws options from a seed: which faults there are, and how many. */
 void sim_draw(struct sim_options *options, uint64_t seed);
 void sim_print_options(const struct sim_options *options);
-/** Runs the worlds of rules.c. Answers the exit status. */
-int sim_rules(const char *only, bool print);
+/** Runs the worlds of rules.c; a build that is `slower` times as slow tries fewer. Answers the exit status. */
+int sim_rules(const char *only, bool print, uint64_t slower);
 
 /* world.c */
 struct sim_event *sim_push(struct sim_world *w, uint64_t at_ms, enum sim_event_kind kind, size_t worker);
