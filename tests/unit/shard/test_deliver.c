@@ -273,6 +273,12 @@ static void a_dropped_half_leaves_nothing_behind(void **unused)
     (void)kcl_deliver_records(&d, &count);
     assert_int_equal(count, 4);
     assert_false(d.dead_letter || d.failed);
+    kcl_block_release(kcl_deliver_begin(&d, 0, &attempt));
+    assert_int_equal(kcl_deliver_failed(&d, 0), DELIVER_HALVED);
+    kcl_deliver_drop_waiting(&d); /* before the first half is begun */
+    assert_true(kcl_deliver_push(&d, records(6)));
+    (void)kcl_deliver_records(&d, &count);
+    assert_int_equal(count, 6);
     kcl_deliver_fini(&d);
 }
 
