@@ -19,6 +19,8 @@
 
 #define CONNECTIONS_DEFAULT 1024
 #define CONNECTIONS_LIMIT   100000
+/* A request is looked at this often within the silence that ends it. */
+#define LOOKS 8
 
 /*
  * The way of a request:
@@ -315,10 +317,13 @@ static void finish_transfer(struct request *r, CURLcode code)
     }
 }
 
-static uint64_t deadline(const struct request *r)
+/* When to look next: what was uploaded counts as heard when it is seen, so it must be seen soon. */
+static uint64_t next_look_ms(const struct request *r, uint64_t now_ms)
 {
     uint64_t silent_ms = r->heard_ms + r->silence_ms;
-    return silent_ms < r->end_ms ? silent_ms : r->end_ms;
+    uint64_t look_ms = now_ms + r->silence_ms / LOOKS;
+    look_ms = silent_ms < look_ms ? silent_ms : look_ms;
+    return look_ms < r->end_ms ? look_ms : r->end_ms;
 }
 
 /*
@@ -340,7 +345,7 @@ static void look_at_time(struct request *r)
                        (unsigned long long)r->silence_ms);
         finish(r, KCL_ETIMEDOUT, words);
     } else {
-        kcl_timers_set(&r->net->timers, &r->timer, deadline(r));
+        kcl_timers_set(&r->net->timers, &r->timer, next_look_ms(r, r->net->now_ms));
     }
 }
 
@@ -454,7 +459,7 @@ kcl_rc kcl_net_submit(struct kcl_net *net, const struct kcl_net_request *q, kcl_
     if (net->active != NULL)
         net->active->previous = r;
     net->active = r;
-    kcl_timers_set(&net->timers, &r->timer, deadline(r));
+    kcl_timers_set(&net->timers, &r->timer, next_look_ms(r, r->heard_ms));
     return KCL_OK;
 }
 

@@ -329,6 +329,24 @@ static void test_silence_ends_a_request(void **state)
     stop(&f);
 }
 
+/* What was sent is no sign of life for as long again as the silence allowed. */
+static void test_silence_begins_when_the_request_was_sent(void **state)
+{
+    (void)state;
+    const struct kcl_http_reply reply = {.bytes = ""};
+    struct fixture f;
+    start(&f, &reply, 1, 0);
+    struct kcl_net_request q = request(&f, 1);
+    q.silence_timeout_ms = 2000;
+    q.total_timeout_ms = 3800;
+    submit(&f, &q);
+    struct kcl_net_answer a = take(&f);
+    assert_int_equal(a.rc, KCL_ETIMEDOUT);
+    assert_non_null(strstr(a.message, "nothing was heard"));
+    kcl_net_answer_fini(&a);
+    stop(&f);
+}
+
 static void test_total_time_ends_a_request(void **state)
 {
     (void)state;
@@ -555,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_oversize_body_is_refused),
         cmocka_unit_test(test_body_up_to_the_limit_is_taken),
         cmocka_unit_test(test_silence_ends_a_request),
+        cmocka_unit_test(test_silence_begins_when_the_request_was_sent),
         cmocka_unit_test(test_total_time_ends_a_request),
         cmocka_unit_test(test_slow_answer_is_not_silence),
         cmocka_unit_test(test_nobody_listens),
