@@ -249,7 +249,9 @@ class Judgement:
         shard, now = change.now.shard, change.now
         if now.position == SHARD_END:
             delivered = {line.sequence for line in self.by_shard.get(shard, []) if line.low <= change.high}
-            early = [p for p in self.puts.values() if p.shard == shard and p.sequence not in delivered]
+            # What was put later went into a shard of the same name, of a stream that was made again.
+            early = [p for p in self.puts.values()
+                     if p.shard == shard and p.at <= change.low and p.sequence not in delivered]
             if early:
                 self.commits.append(f'{shard} ended with {len(early)} records not delivered')
             return

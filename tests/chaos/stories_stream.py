@@ -285,6 +285,8 @@ def recreated(bin_dir):
         for running in (True, False):
             wait_for('some lines', lambda: len(fleet.ledger.snapshot()) > 100)
             old = set(fleet.watch.look()[0])
+            fleet.split(fleet.open_shards()[0])  # the new stream will have shards of the same names
+            fleet.recover('a split')
             numbers = fleet.pause()
             if not running:
                 stop_all(fleet, a, b)
