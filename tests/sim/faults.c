@@ -118,13 +118,15 @@ static void trim(struct sim_world *w)
         struct sim_shard *shard = &w->stream.shards[i];
         bool first = shard->parents[0] < 0 || w->stream.shards[shard->parents[0]].trimmed;
         bool second = shard->parents[1] < 0 || w->stream.shards[shard->parents[1]].trimmed;
-        /* A stream keeps records longer than anybody needs to read them. From LATEST a shard whose end nobody
-         * has stored leads nowhere once it has left: children of it that are closed by then are not looked for
-         * (leases/shard_sync.h), so it stays as long. */
+        /* A stream keeps records longer than anybody needs to read them, and a shard longer than it takes to list
+         * its children. From LATEST a shard whose end nobody has stored leads nowhere once it has left: children
+         * of it that are closed by then are not looked for (leases/shard_sync.h), so it stays as long. */
         if (w->options.position == KCL_AT_LATEST && !w->books[i].ended) {
             continue;
         }
-        if (shard->closed && !shard->trimmed && first && second && !w->books[i].turns &&
+        int child = shard->children[0];
+        bool listed = child >= 0 && w->now_ms >= w->stream.shards[child].made_ms + w->stream.list_lag_ms;
+        if (listed && !shard->trimmed && first && second && !w->books[i].turns &&
             w->books[i].accepted_upto == shard->records_count) {
             sim_say(w, "      %s leaves the stream", shard->id);
             shard->trimmed = true;

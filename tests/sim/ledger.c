@@ -177,7 +177,7 @@ static void check_lineage(struct sim_world *w, const struct sim_worker *worker, 
 static void check_first(struct sim_world *w, const struct sim_slot *slot, size_t index)
 {
     struct sim_book *book = &w->books[slot->shard];
-    if (book->turns && (index == book->sought_index || index == book->sought_before)) {
+    if (book->turns && slot->started_ms > book->sought_ms && (index == book->sought_index || index == book->sought_before)) {
         book->turns = index != book->sought_index;
         book->acked_upto = 0;
         book->stored_number = 0;
@@ -379,6 +379,9 @@ void sim_ledger_told(struct sim_world *w, const struct sim_worker *worker, const
     }
     struct sim_book *book = &w->books[index];
     book->ended = book->ended || ended;
+    if (ask->token < book->last_start_token && book->sought_ms != 0) {
+        return; /* heard late: a seek has been carried out since */
+    }
     if (upto != SIZE_MAX && (upto >= book->acked_upto || book->acked_era < era)) {
         book->acked_upto = upto;
         book->acked_by = worker->index;
@@ -398,6 +401,7 @@ void sim_ledger_seek(struct sim_world *w, int shard, size_t index)
     book->sought_before = book->turns ? book->sought_index : index;
     book->sought_index = index;
     book->turns = true;
+    book->sought_ms = w->now_ms;
 }
 
 void sim_ledger_loss(struct sim_world *w)

@@ -198,6 +198,7 @@ struct sim_book {
     bool ended;  /* a worker was told that its end is stored */
     bool sought; /* an operator wants it read again from sought_index */
     bool turns; /* the next owner begins there */
+    uint64_t sought_ms;
     size_t sought_index;
     size_t sought_before; /* the wish before that one, which a loss may have left */
 };
