@@ -177,7 +177,8 @@ static void check_lineage(struct sim_world *w, const struct sim_worker *worker, 
 static void check_first(struct sim_world *w, const struct sim_slot *slot, size_t index)
 {
     struct sim_book *book = &w->books[slot->shard];
-    if (book->turns && slot->started_ms > book->sought_ms && (index == book->sought_index || index == book->sought_before)) {
+    bool sought = index == book->sought_index || index == book->sought_before;
+    if (book->turns && sought && slot->started_ms > book->sought_ms) {
         book->turns = index != book->sought_index;
         book->acked_upto = 0;
         book->stored_number = 0;

@@ -281,7 +281,8 @@ static void runner_checkpoint_done(void *self, uint64_t id, uint64_t op, kcl_rc 
         bool unknown = rc == KCL_ESTORE && slot->call_upto > slot->prepared_upto;
         slot->prepared_upto = rc == KCL_OK || unknown ? slot->call_upto : slot->prepared_upto;
         slot->prepared_unknown = rc == KCL_OK ? false : slot->prepared_unknown || rc == KCL_ESTORE;
-    } else if (rc == KCL_OK && !(slot->call_commits && slot->prepared_unknown) && slot->call_upto > book->acked_upto && book->acked_era == w->era) {
+    } else if (rc == KCL_OK && !(slot->call_commits && slot->prepared_unknown) &&
+               slot->call_upto > book->acked_upto && book->acked_era == w->era) {
         sim_violation(w, "S2: a checkpoint of %s up to %zu was answered, but %zu are stored",
                       w->stream.shards[slot->shard].id, slot->call_upto, book->acked_upto);
     }
