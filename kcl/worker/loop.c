@@ -39,6 +39,10 @@ static void on_note(void *user, const struct kcl_router_note *note)
         kcl_log_write(&w->log, KCL_LOG_WARN, "worker", "worker.waiting", NULL, 0, "not started yet, trying again: %s",
                       note->text);
         break;
+    case ROUTER_NOTE_NAMESAKE:
+        kcl_log_write(&w->log, KCL_LOG_WARN, "worker", "worker.namesake", NULL, 0,
+                      "%s and %s have one name: they are two workers", w->id, note->text);
+        break;
     case ROUTER_NOTE_ENDED:
         /* To whoever waits KCL_ETIMEDOUT means that the worker still runs. */
         w->result = note->rc == KCL_ETIMEDOUT ? KCL_ECONNECT : note->rc;

@@ -33,6 +33,7 @@ enum kcl_router_note_kind {
     ROUTER_NOTE_STATE = 1, /* the worker's state is now `state` */
     ROUTER_NOTE_STREAM,    /* found: `text` is its name, `epoch_s`, `born_ms`: the join names them */
     ROUTER_NOTE_WAITING,   /* still trying to start: `rc`, `text` */
+    ROUTER_NOTE_NAMESAKE,  /* another worker of this name lives: `text` is its id */
     ROUTER_NOTE_ENDED      /* over: `rc`, `text`; nothing is asked any more */
 };
 

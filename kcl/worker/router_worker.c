@@ -91,19 +91,25 @@ static const char *name_end(const char *id)
     return end == NULL ? id + strlen(id) : end;
 }
 
-/* A predecessor of our name on this host whose process is gone: its leases need not wait for its life. */
+static bool is_gone(const struct kcl_router *r, const kcl_member *m)
+{
+    return r->options.process_gone != NULL && r->boot_id[0] != '\0' && strcmp(m->host, r->host) == 0 &&
+           strcmp(m->boot_id, r->boot_id) == 0 && m->pid != 0 &&
+           r->options.process_gone(r->options.user, m->pid, m->pid_started);
+}
+
+/* Others of our name: the leases of one on this host whose process is gone need not wait for its life. */
 static void evict_predecessors(struct kcl_router *r)
 {
     size_t width = (size_t)(name_end(r->self) - r->self);
-    if (r->options.process_gone == NULL || r->boot_id[0] == '\0') {
-        return;
-    }
     for (size_t i = 0; i < r->table.members.count; i++) {
         const kcl_member *m = kcl_table_member_at(&r->table, i);
         bool same_name = strncmp(m->id, r->self, width) == 0 && m->id[width] == '#';
-        if (!same_name || strcmp(m->id, r->self) == 0 || m->state == KCL_MEMBER_LOST ||
-            strcmp(m->host, r->host) != 0 || strcmp(m->boot_id, r->boot_id) != 0 || m->pid == 0 ||
-            !r->options.process_gone(r->options.user, m->pid, m->pid_started)) {
+        if (!same_name || strcmp(m->id, r->self) == 0 || m->state == KCL_MEMBER_LOST) {
+            continue;
+        }
+        if (!is_gone(r, m)) {
+            note(r, &(struct kcl_router_note){.kind = ROUTER_NOTE_NAMESAKE, .text = m->id});
             continue;
         }
         struct kcl_store_ask ask;

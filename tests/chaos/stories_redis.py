@@ -8,10 +8,12 @@ import copy
 import os
 import shutil
 import signal
+import subprocess
 import time
+from collections import Counter
 from contextlib import contextmanager
 
-from fleet import APP, STREAM, Fleet, wait_for
+from fleet import APP, PATIENCE_S, STREAM, Fleet, wait_for
 from ledger import Judgement
 from redis_watch import OPEN, Redis, Seen
 from stories import FULL, check, ms, say, stop_all, wait_begun
@@ -130,6 +132,15 @@ def wait_heartbeats(fleet):
 
     before = lives()
     wait_for('heartbeats', lambda: all(lives().get(name, life) != life for name, life in before.items()), pause=0.02)
+
+
+def wait_calm(fleet):
+    """Waits until the hold after a loss is over."""
+    def over():
+        seconds, us = ask(fleet, 'TIME')
+        return int(seconds) * 1000000 + int(us) > int(ask(fleet, 'HGET', TAG + 'meta', 'hold_until'))
+
+    wait_for('the end of the hold', over, pause=0.02)
 
 
 def again(fleet):
@@ -365,4 +376,99 @@ def redis_unwilling(bin_dir):
         trouble.finish()
 
 
-STORIES = [redis_emptied, redis_rolled_back, redis_silent, redis_unwilling]
+# ---- changed by hand ----
+
+def lease_key(fleet, shard):
+    return next(key for key, lease in fleet.watch.look()[0].items() if lease.shard == shard)
+
+
+def delete_record(fleet, shard):
+    """The record of a lease, and nothing else."""
+    ask(fleet, 'DEL', TAG + 'lease:' + lease_key(fleet, shard))
+
+
+def delete_lease(fleet, shard):
+    """The record of a lease and all that names it."""
+    key = lease_key(fleet, shard)
+    owner = fleet.watch.look()[0][key].owner
+    ask(fleet, 'DEL', TAG + 'lease:' + key)
+    ask(fleet, 'ZREM', TAG + 'changes', 'l:' + key)
+    ask(fleet, 'SREM', TAG + 'owned:' + owner, key)
+
+
+def worker_id(fleet, worker):
+    return next(key for key in fleet.watch.look()[1] if key.startswith(worker.name + '#'))
+
+
+def redis_by_hand(bin_dir):
+    """Somebody deletes single keys. No script says that something was lost: the workers must find it."""
+    with Fleet(bin_dir, shards=4, lease_ms=2000) as fleet:
+        trouble = Trouble(fleet)
+        a, b = start_two(fleet, '--position', 'latest', '--set', 'sync_interval_ms=1000')
+        fleet.produce()
+        for what, delete in (('the record of a lease', delete_record), ('a lease', delete_lease)):
+            shard = next(shard for shard, owner in fleet.watch.owners().items() if owner == 'a')
+            with trouble.loss(f'{what} is deleted', (a, b), most_again=0):
+                delete(fleet, shard)
+        # A worker that is not registered any more has lost its leases: they are given out anew.
+        for what, whole in (('the record of a worker', False), ('a worker', True)):
+            wait_calm(fleet)
+            with trouble.refusal(f'{what} deleted', (a, b), 0):
+                name = worker_id(fleet, a)
+                ask(fleet, 'DEL', TAG + 'worker:' + name)
+                if whole:
+                    ask(fleet, 'DEL', TAG + 'owned:' + name)
+                    ask(fleet, 'ZREM', TAG + 'workers', name)
+        with trouble.loss('meta is deleted', (a, b)):
+            ask(fleet, 'DEL', TAG + 'meta')
+        fleet.settle()
+        stop_all(fleet, a, b)
+        trouble.finish()
+
+
+# ---- names and streams ----
+
+def refused(fleet, *options, stream=STREAM, app=APP):
+    """Starts a worker that must end by itself at once: exit code 1 and one line, which is returned."""
+    done = subprocess.run([fleet.bin / 'kcl', 'consume', '--stream', stream, '--app', app,
+                           '--redis', f'redis://127.0.0.1:{fleet.redis_port}',
+                           '--endpoint', f'http://127.0.0.1:{fleet.kinesis_port}', *options],
+                          env=fleet.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=PATIENCE_S, check=False)
+    lines = [line for line in done.stderr.splitlines() if ' info ' not in line]
+    check(done.returncode == 1 and len(lines) == 1 and not done.stdout,
+          f'exit code {done.returncode}, 1 it should be, and one line: {done.stderr}')
+    say('it said: ' + lines[0])
+    return lines[0]
+
+
+def one_name(bin_dir):
+    with Fleet(bin_dir, shards=4, lease_ms=2000) as fleet:
+        trouble = Trouble(fleet)
+        line = refused(fleet, '--require-existing')
+        check('require_existing' in line, 'it does not say why')
+        fleet.produce()
+        first = fleet.worker('a')
+        fleet.wait_even(first)
+        fleet.call('CreateStream', StreamName='other', ShardCount=1)
+        line = refused(fleet, stream='other')
+        check(STREAM in line and 'other' in line, 'it does not name both streams')
+        second = fleet.worker('a')
+        wait_for('both workers of one name to share the leases', lambda: sorted(
+            Counter(lease.owner for lease in fleet.watch.look()[0].values()).values()) == [2, 2])
+        ids = sorted({lease.owner for lease in fleet.watch.look()[0].values()})
+        wait_for('the warning that names both',
+                 lambda: any(all(name in text for name in ids) for text in fleet.tail(second.writer, 99).splitlines()
+                             if ' warn ' in text))
+        wait_begun(fleet)
+        fleet.settle()
+        stop_all(fleet, first, second)
+        trouble.finish()
+        check(again(fleet) == 0, 'records were delivered twice without need')
+        fleet.ok = False
+        ask(fleet, 'FLUSHALL')
+        refused(fleet, '--require-existing')
+        fleet.ok = True
+
+
+STORIES = [redis_emptied, redis_rolled_back, redis_silent, redis_unwilling, redis_by_hand, one_name]

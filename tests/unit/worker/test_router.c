@@ -11,7 +11,7 @@
 #include "tests/support/test.h"
 
 #define SELF   "w#0000000000000001"
-#define ELDER  "e#0000000000000001"
+#define ELDER  "w#0000000000000000"
 #define SHARDS 2
 
 static struct {
@@ -20,6 +20,7 @@ static struct {
     uint64_t life_ms;       /* as published */
     uint64_t life_at_leave; /* what it was when the leave was asked for */
     bool elder; /* another worker is alive for longer */
+    char namesake[64]; /* as told */
     bool ended;
     kcl_rc rc;
     char text[256];
@@ -57,7 +58,8 @@ static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
     if (ask->kind == KCL_STORE_LEAVE) {
         f.life_at_leave = f.life_ms;
     }
-    if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_HEARTBEAT || ask->kind == KCL_STORE_LEAVE) {
+    if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_REJOIN_ALL || ask->kind == KCL_STORE_HEARTBEAT ||
+        ask->kind == KCL_STORE_LEAVE) {
         f.asked = *ask;
     }
     return KCL_OK;
@@ -92,6 +94,9 @@ static void runner_slot(void *self, uint64_t slot)
 static void on_note(void *user, const struct kcl_router_note *note)
 {
     (void)user;
+    if (note->kind == ROUTER_NOTE_NAMESAKE) {
+        (void)kcl_string_copy(f.namesake, sizeof(f.namesake), note->text);
+    }
     if (note->kind == ROUTER_NOTE_ENDED) {
         f.ended = true;
         f.rc = note->rc;
@@ -205,6 +210,15 @@ static void test_nothing_is_asked_after_the_end(void **state)
     assert_true(kcl_router_due_ms(f.router) == KCL_NEVER);
 }
 
+static void test_another_living_worker_of_the_same_name_is_told_of(void **state)
+{
+    (void)state;
+    start();
+    f.elder = true;
+    reply(KCL_STORE_JOIN, KCL_OK, 0);
+    assert_string_equal(f.namesake, ELDER);
+}
+
 /* The checkpoints of others, to be known when the store loses them and whoever wrote them is gone. */
 static void test_a_worker_that_does_not_plan_reads_the_whole_table_again_too(void **state)
 {
@@ -289,6 +303,45 @@ static void begin_shard(uint64_t slot)
     assert_int_equal(f.reads[slot].kind, KCL_STREAM_ITERATOR);
 }
 
+/* Somebody deleted the lease by hand: no rule of the store finds that. */
+static void test_a_store_without_a_lease_that_runs_here_is_repaired(void **state)
+{
+    (void)state;
+    for (int by_hand = 0; by_hand < 2; by_hand++) {
+        start();
+        reply(KCL_STORE_JOIN, KCL_OK, 1);
+        begin_shard(1);
+        struct kcl_store_reply r;
+        memset(&r, 0, sizeof(r));
+        kcl_changes_init(&r.changes);
+        r.sent_ms = f.now_ms;
+        r.answer.generation = (kcl_generation){1, 1};
+        r.answer.version = 2;
+        r.kind = by_hand ? KCL_STORE_CHECKPOINT : KCL_STORE_HEARTBEAT;
+        if (by_hand) {
+            r.slot = 1;
+            r.results = kcl_alloc(sizeof(*r.results));
+            assert_non_null(r.results);
+            r.results[0].status = KCL_STORE_GONE;
+            r.results_count = 1;
+        } else {
+            f.now_ms += 1000;
+            kcl_router_turn(f.router, f.now_ms);
+            assert_int_equal(f.asked.kind, KCL_STORE_HEARTBEAT);
+            r.op = f.asked.op;
+            kcl_changes_on_lease_gone(&r.changes, kcl_router_table(f.router)->leases.entries[0].key);
+        }
+        kcl_router_on_store(f.router, f.now_ms, &r);
+        kcl_store_reply_fini(&r);
+        kcl_router_turn(f.router, f.now_ms);
+        assert_int_equal(f.asked.kind, KCL_STORE_REJOIN_ALL);
+        assert_int_equal(f.asked.generation.counter, 2);
+        assert_int_equal(kcl_router_table(f.router)->leases.count, 1);
+        assert_int_equal(kcl_router_running(f.router), 1);
+        (void)tear_down(NULL);
+    }
+}
+
 static bool second_reads_within(uint64_t ms)
 {
     uint64_t end_ms = f.now_ms + ms;
@@ -329,6 +382,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_no_callback_begins_any_more_when_the_leave_is_sent, tear_down),
         cmocka_unit_test_teardown(test_nothing_is_asked_after_the_end, tear_down),
+        cmocka_unit_test_teardown(test_another_living_worker_of_the_same_name_is_told_of, tear_down),
+        cmocka_unit_test_teardown(test_a_store_without_a_lease_that_runs_here_is_repaired, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_does_not_plan_reads_the_whole_table_again_too, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_there_was_no_memory_for_is_started_later, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_holds_the_whole_budget_does_not_stop_the_others, tear_down),
