@@ -185,6 +185,12 @@ void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slo
     kcl_timers_set(&r->timers, &slot->timer, kcl_unit_due_ms(slot->unit));
 }
 
+static bool is_of_older_stream(const struct kcl_router *r, const char *key)
+{
+    int64_t made_s;
+    return kcl_lease_key_is_of(key, r->stream, &made_s) && made_s < r->epoch_s;
+}
+
 static void tell_remade(const struct kcl_router *r, uint64_t now_ms)
 {
     struct kcl_trace_event event = {0};
@@ -209,8 +215,7 @@ void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s)
     r->notify = true;
     tell_remade(r, now_ms);
     for (size_t i = 0; i < r->slots_count; i++) {
-        int64_t made_s;
-        r->slots[i]->gone |= kcl_lease_key_is_of(r->slots[i]->unit->key, r->stream, &made_s) && made_s < epoch_s;
+        r->slots[i]->gone |= is_of_older_stream(r, r->slots[i]->key);
     }
     kcl_router_tick_shards(r, now_ms);
 }
@@ -372,6 +377,7 @@ kcl_rc kcl_router_start_shard(struct kcl_router *r, uint64_t now_ms, const kcl_l
     r->slots[r->slots_count++] = slot;
     kcl_metric_set(r->options.metrics, KCL_M_LEASES_OWNED, r->slots_count);
     init_unit(r, slot, lease);
+    slot->gone = is_of_older_stream(r, slot->key); /* from a planner that does not know yet: given back */
     struct kcl_unit_event event = {.kind = UNIT_START};
     kcl_router_step_shard(r, now_ms, slot, &event);
     return KCL_OK;

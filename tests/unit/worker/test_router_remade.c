@@ -22,6 +22,7 @@ static struct {
     struct kcl_store_ask asked;
     struct kcl_trace trace;
     int warnings;
+    const char *shard; /* of the lease that the next reply shows */
 } f;
 
 static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
@@ -105,8 +106,8 @@ static void reply(int64_t epoch_s, const char *owner)
     r.answer.version = r.kind == KCL_STORE_JOIN ? 1 : 2;
     const kcl_member self = {.id = SELF, .joined_us = 2};
     kcl_changes_on_member(&r.changes, &self);
-    assert_true(kcl_lease_key_make(key, "s", epoch_s, SHARD));
-    const kcl_lease lease = {.key = key, .shard = SHARD, .state = KCL_LEASE_OPEN, .owner = owner, .token = 5,
+    assert_true(kcl_lease_key_make(key, "s", epoch_s, f.shard));
+    const kcl_lease lease = {.key = key, .shard = f.shard, .state = KCL_LEASE_OPEN, .owner = owner, .token = 5,
                              .hash_start = "", .hash_end = "", .behind_ms = -1,
                              .start = {.kind = KCL_AT_TRIM_HORIZON}};
     kcl_changes_on_lease(&r.changes, &lease);
@@ -129,6 +130,7 @@ static int set_up(void **state)
     memset(&f, 0, sizeof(f));
     f.now_ms = 1000000;
     f.trace.on_event = on_event;
+    f.shard = SHARD;
     const struct kcl_router_options options = {
         .self = SELF, .lease_duration_ms = 300000, .shutdown_timeout_ms = 25000, .handoff_timeout_ms = 30000,
         .callback_timeout_ms = 600000, .poll_idle_ms = 500, .sync_interval_ms = 60000, .budget_bytes = 1 << 20,
@@ -183,6 +185,20 @@ static void test_a_younger_stream_takes_the_place_of_the_old_one(void **state)
     assert_int_equal(f.warnings, 1);
 }
 
+/* A planner that does not know yet hands out leases of the old stream. */
+static void test_a_lease_of_the_old_stream_is_given_back(void **state)
+{
+    (void)state;
+    describe(200, true);
+    f.cancels = 0;
+    f.shard = "shardId-000000000001";
+    f.asked.kind = KCL_STORE_HEARTBEAT;
+    memset(&f.read, 0, sizeof(f.read));
+    reply(100, SELF);
+    assert_int_equal(f.read.kind, KCL_STREAM_ITERATOR);
+    assert_int_equal(f.cancels, 1);
+}
+
 static void test_leases_of_a_younger_stream_tell_it_too(void **state)
 {
     (void)state;
@@ -210,6 +226,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_list_is_asked_for_together_with_the_age_of_the_stream, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_younger_stream_takes_the_place_of_the_old_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_lease_of_the_old_stream_is_given_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leases_of_a_younger_stream_tell_it_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_shard_that_is_not_found_asks_for_the_age_of_the_stream, set_up,
                                         tear_down),
