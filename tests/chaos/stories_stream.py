@@ -353,7 +353,8 @@ def shard_ends(bin_dir):
 def listings(bin_dir):
     """What ListShards says is not what there is."""
     with Bad(bin_dir, shards=3) as fleet:
-        a, b = two_workers(fleet, '--set', 'sync_interval_ms=2000', slices=16, each=1)
+        often = ('--set', 'sync_interval_ms=2000')
+        a, b = two_workers(fleet, *often, slices=16, each=1)
         fleet.stream(list_lag_ms=3000, end='childless')
         fleet.stream(scale=6)
         put_some(fleet)
@@ -371,7 +372,7 @@ def listings(bin_dir):
         put_some(fleet)
         fleet.split(last)
         fleet.stream(listing={parent: None, last: {'hidden': True}})
-        a, b = fleet.worker('a'), fleet.worker('b')
+        a, b = fleet.worker('a', *often), fleet.worker('b', *often)
         put_some(fleet)
         # The hidden parent is held back from nobody who has its lease; its records come before its children's.
         fleet.recover('workers that start while a parent is not listed')
