@@ -10,6 +10,7 @@ struct search {
     const struct kcl_cleanup_options *options;
     const struct kcl_lineage *lineage;
     struct kcl_cleanup *out;
+    bool *below; /* per node: an ancestor is listed */
 };
 
 /* Index of a lease in the table: it is there, since the lineage was made of the table. */
@@ -42,6 +43,22 @@ static void find_older_epochs(const struct search *search)
     }
 }
 
+/* Parents come first in the lineage's order. */
+static void find_below(const struct search *search)
+{
+    const struct kcl_lineage *lineage = search->lineage;
+
+    for (size_t i = 0; i < lineage->count; i++) {
+        size_t node = lineage->order[i];
+
+        for (size_t k = 0; k < lineage->nodes[node].parents_count; k++) {
+            size_t parent = kcl_lineage_parent(lineage, node, k);
+
+            search->below[node] = search->below[node] || search->below[parent] || lineage->nodes[parent].shard != NULL;
+        }
+    }
+}
+
 /* Not listed. An empty list proves nothing: every stream has shards. */
 static bool is_unlisted(const struct search *search, size_t node)
 {
@@ -60,10 +77,13 @@ static bool is_unlisted(const struct search *search, size_t node)
     return true;
 }
 
-/* Not listed, by a list that is younger than the lease and would show it. */
+/*
+ * Not listed, by a list that is younger than the lease and would show it. A list
+ * may lag behind: what comes after a listed shard, however far, may just be new.
+ */
 static bool has_left(const struct search *search, size_t node)
 {
-    return is_unlisted(search, node) &&
+    return is_unlisted(search, node) && !search->below[node] &&
            search->lineage->nodes[node].lease->rev <= search->options->listed_version;
 }
 
@@ -147,7 +167,7 @@ kcl_rc kcl_cleanup_init(struct kcl_cleanup *cleanup, const struct kcl_table *tab
                         const struct kcl_cleanup_options *options)
 {
     struct kcl_lineage lineage;
-    const struct search search = {table, options, &lineage, cleanup};
+    struct search search = {table, options, &lineage, cleanup, NULL};
     size_t count = table->leases.count;
     kcl_rc rc = kcl_lineage_init(&lineage, table, options->stream, options->epoch_s, options->listed);
 
@@ -158,13 +178,16 @@ kcl_rc kcl_cleanup_init(struct kcl_cleanup *cleanup, const struct kcl_table *tab
     cleanup->ended = kcl_alloc_array(count, sizeof(cleanup->ended[0]));
     cleanup->gone = kcl_alloc_array(count, sizeof(cleanup->gone[0]));
     cleanup->out = kcl_alloc_array(count, sizeof(cleanup->out[0]));
-    if (cleanup->ended == NULL || cleanup->gone == NULL || cleanup->out == NULL) {
+    search.below = kcl_alloc_array(lineage.count, sizeof(search.below[0]));
+    if (cleanup->ended == NULL || cleanup->gone == NULL || cleanup->out == NULL || search.below == NULL) {
         kcl_cleanup_fini(cleanup);
         rc = KCL_ENOMEM;
     } else {
         find_older_epochs(&search);
+        find_below(&search);
         find_in_family(&search);
     }
+    kcl_free(search.below);
     kcl_lineage_fini(&lineage);
     return rc;
 }

@@ -69,6 +69,10 @@ static void leave(struct sim_world *w, struct sim_worker *worker)
     if (sim_chance(w, 300)) {
         sim_push(w, w->now_ms + kcl_rng_below(&w->rng, 3000), SIM_AGAIN, worker->index);
     }
+    if (w->now_ms < worker->frozen_until_ms) {
+        sim_push(w, worker->frozen_until_ms, SIM_AGAIN, worker->index); /* the signal waits, too */
+        return;
+    }
     kcl_router_shutdown(worker->router, w->now_ms);
     sim_schedule(worker);
 }
@@ -76,6 +80,9 @@ static void leave(struct sim_world *w, struct sim_worker *worker)
 static void pause(struct sim_world *w, struct sim_worker *worker)
 {
     uint32_t shard = (uint32_t)kcl_rng_below(&w->rng, w->stream.shards_count);
+    if (w->now_ms < worker->frozen_until_ms) {
+        return;
+    }
     if (kcl_router_pause(worker->router, w->now_ms, w->stream.shards[shard].id, true) != KCL_OK) {
         abort();
     }

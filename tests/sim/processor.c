@@ -19,6 +19,12 @@ static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
 {
     struct sim_worker *worker = self;
     struct sim_world *w = worker->world;
+    /* The last callbacks count when they are asked for: what a late thread checkpoints is refused. */
+    struct sim_slot *slot = sim_find_slot(worker, ask->slot);
+    if (slot != NULL && w->now_ms < worker->life_ms &&
+        (ask->kind == KCL_RUNNER_SHARD_ENDED || ask->kind == KCL_RUNNER_SHUTDOWN_REQUESTED)) {
+        sim_ledger_token(w, worker, slot);
+    }
     /* Now and then the thread gets no processor for a while. */
     uint64_t late = sim_chance(w, 10) ? kcl_rng_below(&w->rng, 300) : 0;
     struct sim_event *event =
@@ -156,7 +162,7 @@ void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
             size_t upto = sim_ledger_after(w, slot->shard, last->sequence);
             slot->delivered_upto = upto > slot->delivered_upto ? upto : slot->delivered_upto;
             sim_ledger_start(w, worker, slot, ask->block);
-        } else if (ask->kind != KCL_RUNNER_LEASE_LOST && ask->kind != KCL_RUNNER_STOP) {
+        } else if (ask->kind == KCL_RUNNER_INITIALIZE) {
             sim_ledger_token(w, worker, slot);
         }
         slot->will_fail = ask->kind != KCL_RUNNER_LEASE_LOST && ask->kind != KCL_RUNNER_STOP && fails(w);
