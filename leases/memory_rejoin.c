@@ -274,10 +274,23 @@ static void take_birth(struct kcl_memory_op *op, const kcl_store_rejoin *in)
     }
 }
 
+/* A store that went back to before the caller joined did not know for how long to hold. */
+static void lengthen_hold(struct kcl_memory_op *op)
+{
+    struct kcl_memory_meta *meta = op->meta;
+
+    if (!meta->synced && op->duration_us > meta->duration_us &&
+        meta->hold_until_us < op->now_us + op->duration_us) {
+        meta->hold_until_us = op->now_us + op->duration_us;
+    }
+}
+
 static kcl_rc finish(struct kcl_memory_op *op, const kcl_store_rejoin *in)
 {
-    kcl_rc rc = kcl_memory_register(op, &in->join);
+    kcl_rc rc;
 
+    lengthen_hold(op);
+    rc = kcl_memory_register(op, &in->join);
     if (rc == KCL_OK) {
         op->self->rejoin_op = op->by->op;
         rc = settle_ownership(op, in);

@@ -278,6 +278,8 @@ typedef struct kcl_lease_store_ops {
      * Prepared checkpoints are not restored; one below a raised checkpoint goes.
      * After the hold a late fact may raise a checkpoint or insert an absent lease,
      * but never ends or fences a lease with a living owner. The last piece
+     * lengthens the hold to now + D when the caller's D is longer than any that
+     * this store knew and the leases were not compared with the stream yet,
      * registers the caller (life = now + D) and sets ownership: a held entry is put
      * back when the hold runs, life_over = 0, the lease is open and the token given
      * is above the stored one, or equal to it and the caller still its owner or

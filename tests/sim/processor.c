@@ -48,6 +48,13 @@ static void finish(struct sim_worker *worker, const struct kcl_runner_ask *ask, 
     kcl_runner_event_fini(&done);
 }
 
+/* Quick in the end: what has piled up must be read by then. */
+static uint64_t takes_ms(struct sim_world *w)
+{
+    uint64_t most = w->calm && w->options.callback_ms > 50 ? 50 : w->options.callback_ms;
+    return 1 + kcl_rng_below(&w->rng, most);
+}
+
 static bool fails(struct sim_world *w)
 {
     return !w->calm && sim_chance(w, w->options.callback_fails);
@@ -170,7 +177,7 @@ void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
         if (w->options.manual && may_checkpoint(ask)) {
             slot->calls_left = (uint32_t)kcl_rng_below(&w->rng, SIM_CALLS_MAX + 1);
         }
-        next_step(worker, slot, 1 + kcl_rng_below(&w->rng, w->options.callback_ms));
+        next_step(worker, slot, takes_ms(w));
     }
     kcl_text_release(ask->pending_state);
     ask->pending_state = NULL;
@@ -297,7 +304,7 @@ static void runner_checkpoint_done(void *self, uint64_t id, uint64_t op, kcl_rc 
         !inherited) {
         sim_violation(w, "a checkpoint call was answered %d", (int)rc);
     }
-    next_step(worker, slot, 1 + kcl_rng_below(&w->rng, w->options.callback_ms));
+    next_step(worker, slot, takes_ms(w));
 }
 
 static void runner_stop_soon(void *self, uint64_t id)

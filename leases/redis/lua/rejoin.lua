@@ -130,6 +130,10 @@ for _, l in ipairs(all_leases()) do
     if started(l) then end_ancestors(l) end
 end
 if last then
+    -- A store that went back to before the caller joined did not know for how long to hold.
+    if meta.synced == 0 and duration_us > meta.duration_ms * 1000 then
+        meta.hold_until = math.max(meta.hold_until, now + duration_us)
+    end
     register(member, duration_ms, by.op)
     settle_ownership(tonumber(arg()))
 end
