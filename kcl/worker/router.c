@@ -405,35 +405,6 @@ static void route_reply(struct kcl_router *r, uint64_t now_ms, struct kcl_store_
 }
 
 /* Whether this worker owns an open lease and delivers from it: it asked for neither its end nor its hand-over. */
-static bool runs_here(const struct kcl_router *r, const char *key)
-{
-    const kcl_lease *lease = kcl_table_lease(&r->table, key);
-    const struct kcl_held *held = kcl_map_get(&r->held, key);
-    const struct kcl_slot *slot = held == NULL || held->finished ? NULL : kcl_router_slot(r, held->slot);
-    return slot != NULL && !held->lost && slot->unit->sm.state == LIFE_RUNNING && lease != NULL &&
-           lease->state == KCL_LEASE_OPEN && lease->owner != NULL && strcmp(lease->owner, r->self) == 0 &&
-           lease->token == held->token;
-}
-
-/* A lease that a living worker runs is never deleted: a store that does not have it lost it. */
-static bool store_forgot(const struct kcl_router *r, uint64_t now_ms, const struct kcl_store_reply *reply)
-{
-    if (reply->rc != KCL_OK || !kcl_membership_alive(&r->membership, now_ms)) {
-        return false;
-    }
-    if (reply->kind == KCL_STORE_CHECKPOINT) {
-        const struct kcl_slot *slot = kcl_router_slot(r, reply->slot);
-        return slot != NULL && kcl_checkpoint_core_status(reply) == KCL_STORE_GONE && runs_here(r, slot->key);
-    }
-    for (size_t i = 0; reply->kind == KCL_STORE_HEARTBEAT && i < reply->changes.count; i++) {
-        const struct kcl_change *change = &reply->changes.entries[i];
-        if (change->kind == KCL_CHANGE_LEASE_GONE && runs_here(r, change->key)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void kcl_router_on_store(struct kcl_router *r, uint64_t now_ms, struct kcl_store_reply *reply)
 {
     if (r->ended) {
@@ -441,12 +412,6 @@ void kcl_router_on_store(struct kcl_router *r, uint64_t now_ms, struct kcl_store
     }
     if (reply->rc != KCL_OK) {
         kcl_metric_add(r->options.metrics, KCL_M_STORE_ERRORS, 1);
-    }
-    if (store_forgot(r, now_ms, reply)) {
-        /* No rule of the store finds this. A generation above its own opens one, with a hold, for all to
-         * put back what they know. */
-        reply->answer.status = KCL_STORE_REJOIN;
-        r->table.generation.counter += r->membership.sm.state == MEMBERSHIP_MEMBER ? 1 : 0;
     }
     kcl_rc rc = learn(r, reply);
     refreshed(r, now_ms, reply);

@@ -400,34 +400,6 @@ def worker_id(fleet, worker):
     return next(key for key in fleet.watch.look()[1] if key.startswith(worker.name + '#'))
 
 
-def redis_by_hand(bin_dir):
-    """Somebody deletes single keys. No script says that something was lost: the workers must find it."""
-    with Fleet(bin_dir, shards=4, lease_ms=2000) as fleet:
-        trouble = Trouble(fleet)
-        a, b = start_two(fleet, '--position', 'latest', '--set', 'sync_interval_ms=1000')
-        fleet.produce()
-        for what, delete in (('the record of a lease', delete_record), ('a lease', delete_lease)):
-            shard = next(shard for shard, owner in fleet.watch.owners().items() if owner == 'a')
-            with trouble.loss(f'{what} is deleted', (a, b), most_again=0):
-                delete(fleet, shard)
-        # A worker that is not registered any more has lost its leases: they are given out anew.
-        for what, whole in (('the record of a worker', False), ('a worker', True)):
-            wait_calm(fleet)
-            with trouble.refusal(f'{what} deleted', (a, b), 0):
-                name = worker_id(fleet, a)
-                ask(fleet, 'DEL', TAG + 'worker:' + name)
-                if whole:
-                    ask(fleet, 'DEL', TAG + 'owned:' + name)
-                    ask(fleet, 'ZREM', TAG + 'workers', name)
-        with trouble.loss('meta is deleted', (a, b)):
-            ask(fleet, 'DEL', TAG + 'meta')
-        fleet.settle()
-        stop_all(fleet, a, b)
-        trouble.finish()
-
-
-# ---- names and streams ----
-
 def refused(fleet, *options, stream=STREAM, app=APP):
     """Starts a worker that must end by itself at once: exit code 1 and one line, which is returned."""
     done = subprocess.run([fleet.bin / 'kcl', 'consume', '--stream', stream, '--app', app,
@@ -471,4 +443,4 @@ def one_name(bin_dir):
         fleet.ok = True
 
 
-STORIES = [redis_emptied, redis_rolled_back, redis_silent, redis_unwilling, redis_by_hand, one_name]
+STORIES = [redis_emptied, redis_rolled_back, redis_silent, redis_unwilling, one_name]

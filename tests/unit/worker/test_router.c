@@ -303,45 +303,6 @@ static void begin_shard(uint64_t slot)
     assert_int_equal(f.reads[slot].kind, KCL_STREAM_ITERATOR);
 }
 
-/* Somebody deleted the lease by hand: no rule of the store finds that. */
-static void test_a_store_without_a_lease_that_runs_here_is_repaired(void **state)
-{
-    (void)state;
-    for (int by_hand = 0; by_hand < 2; by_hand++) {
-        start();
-        reply(KCL_STORE_JOIN, KCL_OK, 1);
-        begin_shard(1);
-        struct kcl_store_reply r;
-        memset(&r, 0, sizeof(r));
-        kcl_changes_init(&r.changes);
-        r.sent_ms = f.now_ms;
-        r.answer.generation = (kcl_generation){1, 1};
-        r.answer.version = 2;
-        r.kind = by_hand ? KCL_STORE_CHECKPOINT : KCL_STORE_HEARTBEAT;
-        if (by_hand) {
-            r.slot = 1;
-            r.results = kcl_alloc(sizeof(*r.results));
-            assert_non_null(r.results);
-            r.results[0].status = KCL_STORE_GONE;
-            r.results_count = 1;
-        } else {
-            f.now_ms += 1000;
-            kcl_router_turn(f.router, f.now_ms);
-            assert_int_equal(f.asked.kind, KCL_STORE_HEARTBEAT);
-            r.op = f.asked.op;
-            kcl_changes_on_lease_gone(&r.changes, kcl_router_table(f.router)->leases.entries[0].key);
-        }
-        kcl_router_on_store(f.router, f.now_ms, &r);
-        kcl_store_reply_fini(&r);
-        kcl_router_turn(f.router, f.now_ms);
-        assert_int_equal(f.asked.kind, KCL_STORE_REJOIN_ALL);
-        assert_int_equal(f.asked.generation.counter, 2);
-        assert_int_equal(kcl_router_table(f.router)->leases.count, 1);
-        assert_int_equal(kcl_router_running(f.router), 1);
-        (void)tear_down(NULL);
-    }
-}
-
 static bool second_reads_within(uint64_t ms)
 {
     uint64_t end_ms = f.now_ms + ms;
@@ -383,7 +344,6 @@ int main(void)
         cmocka_unit_test_teardown(test_no_callback_begins_any_more_when_the_leave_is_sent, tear_down),
         cmocka_unit_test_teardown(test_nothing_is_asked_after_the_end, tear_down),
         cmocka_unit_test_teardown(test_another_living_worker_of_the_same_name_is_told_of, tear_down),
-        cmocka_unit_test_teardown(test_a_store_without_a_lease_that_runs_here_is_repaired, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_does_not_plan_reads_the_whole_table_again_too, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_there_was_no_memory_for_is_started_later, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_holds_the_whole_budget_does_not_stop_the_others, tear_down),
