@@ -10,7 +10,10 @@ struct search {
     const struct kcl_cleanup_options *options;
     const struct kcl_lineage *lineage;
     struct kcl_cleanup *out;
-    bool *below; /* per node: an ancestor is listed */
+    struct ancestry {
+        bool listed; /* an ancestor is listed */
+        bool open;   /* an ancestor has an open lease */
+    } *above;        /* per node */
 };
 
 /* Index of a lease in the table: it is there, since the lineage was made of the table. */
@@ -44,17 +47,21 @@ static void find_older_epochs(const struct search *search)
 }
 
 /* Parents come first in the lineage's order. */
-static void find_below(const struct search *search)
+static void find_ancestry(const struct search *search)
 {
     const struct kcl_lineage *lineage = search->lineage;
 
     for (size_t i = 0; i < lineage->count; i++) {
         size_t node = lineage->order[i];
+        struct ancestry *above = &search->above[node];
 
         for (size_t k = 0; k < lineage->nodes[node].parents_count; k++) {
             size_t parent = kcl_lineage_parent(lineage, node, k);
+            const kcl_lease *lease = lineage->nodes[parent].lease;
 
-            search->below[node] = search->below[node] || search->below[parent] || lineage->nodes[parent].shard != NULL;
+            above->listed = above->listed || search->above[parent].listed || lineage->nodes[parent].shard != NULL;
+            above->open = above->open || search->above[parent].open ||
+                          (lease != NULL && lease->state == KCL_LEASE_OPEN);
         }
     }
 }
@@ -83,7 +90,7 @@ static bool is_unlisted(const struct search *search, size_t node)
  */
 static bool has_left(const struct search *search, size_t node)
 {
-    return is_unlisted(search, node) && !search->below[node] &&
+    return is_unlisted(search, node) && !search->above[node].listed &&
            search->lineage->nodes[node].lease->rev <= search->options->listed_version;
 }
 
@@ -156,6 +163,9 @@ static void find_in_family(const struct search *search)
                    !parent_stays(search, node)) {
             search->out->ended[search->out->ended_count++] = index;
             search->out->out[index] = true;
+        } else if (lease->state == KCL_LEASE_OPEN && search->above[node].open &&
+                   !kcl_table_lives(search->table, lease->owner)) {
+            search->out->out[index] = true; /* after a loss: an ancestor is read again, this one goes on after it */
         } else if (lease->state == KCL_LEASE_OPEN && lease->owner == NULL && is_unlisted(search, node)) {
             search->out->out[index] = true; /* made or given back since the shards were listed: the next list decides */
             search->out->stale = true;
@@ -178,16 +188,16 @@ kcl_rc kcl_cleanup_init(struct kcl_cleanup *cleanup, const struct kcl_table *tab
     cleanup->ended = kcl_alloc_array(count, sizeof(cleanup->ended[0]));
     cleanup->gone = kcl_alloc_array(count, sizeof(cleanup->gone[0]));
     cleanup->out = kcl_alloc_array(count, sizeof(cleanup->out[0]));
-    search.below = kcl_alloc_array(lineage.count, sizeof(search.below[0]));
-    if (cleanup->ended == NULL || cleanup->gone == NULL || cleanup->out == NULL || search.below == NULL) {
+    search.above = kcl_alloc_array(lineage.count, sizeof(search.above[0]));
+    if (cleanup->ended == NULL || cleanup->gone == NULL || cleanup->out == NULL || search.above == NULL) {
         kcl_cleanup_fini(cleanup);
         rc = KCL_ENOMEM;
     } else {
         find_older_epochs(&search);
-        find_below(&search);
+        find_ancestry(&search);
         find_in_family(&search);
     }
-    kcl_free(search.below);
+    kcl_free(search.above);
     kcl_lineage_fini(&lineage);
     return rc;
 }

@@ -399,10 +399,10 @@ void sim_ledger_seek(struct sim_world *w, int shard, size_t index)
     }
     /* While nobody has noticed that the store went back, a wish is for a state that is over. */
     book->sought = index < w->stream.shards[shard].records_count && w->noticed_era == w->era;
+    book->sought_ms = book->turns ? book->sought_ms : w->now_ms;
     book->sought_before = book->turns ? book->sought_index : index;
     book->sought_index = index;
     book->turns = true;
-    book->sought_ms = w->now_ms;
 }
 
 void sim_ledger_loss(struct sim_world *w)

@@ -51,9 +51,9 @@ static const struct row rows[] = {
      .faults = {{SIM_MERGE, 4}, {SIM_WIPE, 4}, {SIM_PAUSE, 8}}},
     {.rule = "R5", .without = "a join that finds nothing opens no hold", .rules_off = KCL_RULE_R5,
      .faults = {{SIM_WIPE, 4}, {SIM_JOIN, 12}}},
-    {.rule = "R6", .without = "another server is not noticed", .rules_off = KCL_RULE_R6,
-     .why_not = "in one world of thousands only: a claim by who heard nothing since the cut, before anybody "
-                "else's heartbeat; the numbers of operations and versions notice the rest"},
+    {.rule = "R6", .without = "another server is not noticed", .rules_off = KCL_RULE_R6, .require_existing = true,
+     .duration_ms = 10000, .delayed = 150, .from_ms = 10, .to_ms = 3000,
+     .faults = {{SIM_SNAPSHOT, 20}, {SIM_RESTORE, 12}, {SIM_JOIN, 8}, {SIM_SPLIT, 10}}},
     {.rule = "R7", .without = "a loss that one noticed is not told to all", .rules_off = KCL_RULE_R7,
      .require_existing = true, .duration_ms = 10000, .from_ms = 10, .to_ms = 1000,
      .faults = {{SIM_SNAPSHOT, 10}, {SIM_RESTORE, 10}, {SIM_JOIN, 6}, {SIM_LEAVE, 2}}},

@@ -216,6 +216,34 @@ static void test_rows(void **state)
     }
 }
 
+/* After a loss an ancestor may be read again, with nothing but the list to tell that it is one. */
+static void test_what_comes_after_an_open_ancestor_waits(void **state)
+{
+    static const struct row row = {
+        "behind an ancestor that is read again",
+        {{.shard = "q", .owner = "w#1", .token = 1}, {.shard = "a", .rev = 10, .parents = {"p"}}},
+        {"q", "p<q", "a<p"},
+        9,
+        "",
+        ""};
+    struct kcl_table table;
+    struct kcl_shard_list *list;
+    struct kcl_cleanup cleanup;
+
+    (void)state;
+    put_row(&row, &table, &list);
+    const struct kcl_cleanup_options options = {
+        .stream = KIT_STREAM, .epoch_s = KIT_EPOCH, .listed = list, .listed_version = row.listed_version};
+    assert_int_equal(kcl_cleanup_init(&cleanup, &table, &options), KCL_OK);
+    for (size_t i = 0; i < table.leases.count; i++) {
+        assert_int_equal(cleanup.out[i], strcmp(kcl_table_lease_at(&table, i)->shard, "a") == 0);
+    }
+    assert_int_equal(cleanup.gone_count + cleanup.ended_count, 0);
+    kcl_cleanup_fini(&cleanup);
+    kcl_shard_list_release(list);
+    kcl_table_fini(&table);
+}
+
 static kcl_rc clean_up(void *user)
 {
     const struct kcl_cleanup_options options = {.stream = KIT_STREAM, .epoch_s = KIT_EPOCH};
@@ -242,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_what_comes_after_an_open_ancestor_waits),
         cmocka_unit_test(test_each_failing_allocation_is_survived),
     };
 
