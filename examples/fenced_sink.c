@@ -59,8 +59,7 @@ static int process_records(void *processor, const kcl_batch *batch, kcl_checkpoi
     FILE *out = fopen(path, "a");
     int failed = out == NULL;
     for (size_t i = 0; !failed && i < batch->records_count; i++) {
-        failed = fwrite(batch->records[i].data, 1, batch->records[i].data_size, out) !=
-                     batch->records[i].data_size ||
+        failed = fwrite(batch->records[i].data, 1, batch->records[i].data_size, out) != batch->records[i].data_size ||
                  fputc('\n', out) == EOF;
     }
     failed = failed || fflush(out) != 0 || fsync(fileno(out)) != 0;

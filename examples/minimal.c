@@ -18,8 +18,7 @@ static int process_records(void *processor, const kcl_batch *batch, kcl_checkpoi
     (void)processor;
     for (size_t i = 0; i < batch->records_count; i++) {
         const kcl_record *r = &batch->records[i];
-        printf("%s %s %.*s\n", kcl_checkpointer_shard(c), r->sequence, (int)r->data_size,
-               (const char *)r->data);
+        printf("%s %s %.*s\n", kcl_checkpointer_shard(c), r->sequence, (int)r->data_size, (const char *)r->data);
     }
     return fflush(stdout); /* 0: done, the library checkpoints; else the batch comes again */
 }

@@ -77,8 +77,7 @@ static int process_records(void *processor, const kcl_batch *batch, kcl_checkpoi
         return 0; /* comes with idle_call_ms only */
     }
     if (!s->written) {
-        if (kcl_checkpoint_prepare(c, NULL, &s->size, sizeof s->size, &err) != KCL_OK ||
-            write_batch(s, batch) != 0) {
+        if (kcl_checkpoint_prepare(c, NULL, &s->size, sizeof s->size, &err) != KCL_OK || write_batch(s, batch) != 0) {
             fprintf(stderr, "not written: %s\n", err.message);
             return 1;
         }

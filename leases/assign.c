@@ -49,8 +49,8 @@ static bool is_over(const struct kcl_table_lease *row, uint64_t now_ms)
  *   yes           yes           next; a force when the deadline is over
  *   yes           no            its owner, who passes it to nobody
  */
-static void add_lease(struct kcl_assign *assign, const struct kcl_table *table,
-                      const struct kcl_table_lease *row, uint64_t now_ms)
+static void add_lease(struct kcl_assign *assign, const struct kcl_table *table, const struct kcl_table_lease *row,
+                      uint64_t now_ms)
 {
     const kcl_lease *lease = &row->block->lease;
     struct kcl_assign_lease entry = {.lease = lease, .target = KCL_NOBODY};
@@ -87,8 +87,7 @@ static void add_lease(struct kcl_assign *assign, const struct kcl_table *table,
     assign->leases[assign->leases_count++] = entry;
 }
 
-static kcl_rc gather(struct kcl_assign *assign, const struct kcl_table *table, const bool *out,
-                     uint64_t now_ms)
+static kcl_rc gather(struct kcl_assign *assign, const struct kcl_table *table, const bool *out, uint64_t now_ms)
 {
     assign->leases = kcl_alloc_array(table->leases.count, sizeof(assign->leases[0]));
     assign->members = kcl_alloc_array(table->members.count, sizeof(assign->members[0]));
@@ -250,8 +249,7 @@ static void add_step(struct kcl_plan *plan, const kcl_lease *lease, const char *
 {
     struct kcl_plan_step *step = &plan->steps[plan->count];
 
-    if (kcl_check(NULL, plan->count < plan->room) &&
-        kcl_string_copy(step->key, sizeof(step->key), lease->key) &&
+    if (kcl_check(NULL, plan->count < plan->room) && kcl_string_copy(step->key, sizeof(step->key), lease->key) &&
         kcl_string_copy(step->target, sizeof(step->target), target)) {
         step->rev = lease->rev;
         plan->count++;
@@ -267,15 +265,13 @@ static size_t add_steps(struct kcl_plan *plan, const struct kcl_assign *assign, 
 
         if (entry->step == step) {
             add_step(plan, entry->lease,
-                     step == KCL_ASSIGN_FORCE ? entry->lease->next
-                                              : assign->members[entry->target].member->id);
+                     step == KCL_ASSIGN_FORCE ? entry->lease->next : assign->members[entry->target].member->id);
         }
     }
     return plan->count - before;
 }
 
-static size_t add_cleanups(struct kcl_plan *plan, const struct kcl_table *table, const size_t *indices,
-                           size_t count)
+static size_t add_cleanups(struct kcl_plan *plan, const struct kcl_table *table, const size_t *indices, size_t count)
 {
     size_t before = plan->count;
 
@@ -308,8 +304,7 @@ static kcl_rc make_plan(const struct kcl_assign *assign, const struct kcl_table 
     return KCL_OK;
 }
 
-kcl_rc kcl_assign_plan(const struct kcl_table *table, const struct kcl_assign_options *options,
-                       struct kcl_plan **out)
+kcl_rc kcl_assign_plan(const struct kcl_table *table, const struct kcl_assign_options *options, struct kcl_plan **out)
 {
     struct kcl_assign assign = {.leases_count = 0};
     struct kcl_cleanup cleanup;

@@ -43,8 +43,8 @@ size_t kcl_assign_taker(const struct kcl_assign *assign)
         if (a->held >= a->aim) {
             continue;
         }
-        if (b == NULL || (assign->by_load && a->load != b->load ? a->load < b->load
-                                                                : a->aim - a->held > b->aim - b->held)) {
+        if (b == NULL ||
+            (assign->by_load && a->load != b->load ? a->load < b->load : a->aim - a->held > b->aim - b->held)) {
             best = i;
         }
     }
@@ -62,8 +62,8 @@ size_t kcl_assign_donor(const struct kcl_assign *assign)
         if (a->held <= a->aim) {
             continue;
         }
-        if (b == NULL || (assign->by_load && a->load != b->load ? a->load > b->load
-                                                                : a->held - a->aim > b->held - b->aim)) {
+        if (b == NULL ||
+            (assign->by_load && a->load != b->load ? a->load > b->load : a->held - a->aim > b->held - b->aim)) {
             best = i;
         }
     }

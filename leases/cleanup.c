@@ -13,7 +13,7 @@ struct search {
     struct ancestry {
         bool listed; /* an ancestor is listed */
         bool open;   /* an ancestor has an open lease */
-    } *above;        /* per node */
+    } * above;       /* per node */
 };
 
 /* Index of a lease in the table: it is there, since the lineage was made of the table. */
@@ -60,8 +60,8 @@ static void find_ancestry(const struct search *search)
             const kcl_lease *lease = lineage->nodes[parent].lease;
 
             above->listed = above->listed || search->above[parent].listed || lineage->nodes[parent].shard != NULL;
-            above->open = above->open || search->above[parent].open ||
-                          (lease != NULL && lease->state == KCL_LEASE_OPEN);
+            above->open =
+                above->open || search->above[parent].open || (lease != NULL && lease->state == KCL_LEASE_OPEN);
         }
     }
 }
@@ -71,8 +71,7 @@ static bool is_unlisted(const struct search *search, size_t node)
 {
     const struct kcl_lineage *lineage = search->lineage;
 
-    if (search->options->listed == NULL || search->options->listed->count == 0 ||
-        lineage->nodes[node].shard != NULL) {
+    if (search->options->listed == NULL || search->options->listed->count == 0 || lineage->nodes[node].shard != NULL) {
         return false;
     }
     for (size_t i = 0; i < lineage->nodes[node].parents_count; i++) {
@@ -159,8 +158,7 @@ static void find_in_family(const struct search *search)
         }
         if (gone && !kcl_table_lives(search->table, lease->owner)) {
             add_gone(search, index);
-        } else if (lease->state == KCL_LEASE_ENDED && children_moved_on(search, node) &&
-                   !parent_stays(search, node)) {
+        } else if (lease->state == KCL_LEASE_ENDED && children_moved_on(search, node) && !parent_stays(search, node)) {
             search->out->ended[search->out->ended_count++] = index;
             search->out->out[index] = true;
         } else if (lease->state == KCL_LEASE_OPEN && search->above[node].open &&

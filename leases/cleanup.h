@@ -29,7 +29,7 @@ struct kcl_cleanup {
     size_t ended_count;
     size_t *gone; /* nothing is left to read there; see kcl_cleanup_init */
     size_t gone_count;
-    bool *out; /* per lease: in one of the two, or not to be given out */
+    bool *out;  /* per lease: in one of the two, or not to be given out */
     bool stale; /* some are not to be given out before the shards were listed again */
 };
 

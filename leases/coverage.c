@@ -35,8 +35,7 @@ static enum kcl_coverage walk_ranges(const struct range *ranges, size_t count, c
     }
     reached = &ranges[0];
     for (size_t i = 1; i < count; i++) {
-        if (kcl_hash_compare(ranges[i].start, reached->end) > 0 &&
-            !kcl_hash_is_next(reached->end, ranges[i].start)) {
+        if (kcl_hash_compare(ranges[i].start, reached->end) > 0 && !kcl_hash_is_next(reached->end, ranges[i].start)) {
             break;
         }
         if (kcl_hash_compare(ranges[i].end, reached->end) > 0) {
@@ -50,8 +49,7 @@ static enum kcl_coverage walk_ranges(const struct range *ranges, size_t count, c
     return KCL_COVERAGE_GAP;
 }
 
-enum kcl_coverage kcl_coverage_of(const struct kcl_hash_range *ranges, size_t count,
-                                  char gap_after[KCL_HASH_KEY_SIZE])
+enum kcl_coverage kcl_coverage_of(const struct kcl_hash_range *ranges, size_t count, char gap_after[KCL_HASH_KEY_SIZE])
 {
     struct range *sorted = kcl_alloc_array(count, sizeof(sorted[0]));
     enum kcl_coverage coverage = KCL_COVERAGE_UNKNOWN;
@@ -93,8 +91,7 @@ enum kcl_coverage kcl_coverage_of_leases(const struct kcl_table *table, const ch
         const kcl_lease *lease = kcl_table_lease_at(table, i);
         int64_t epoch;
 
-        if (lease->state == KCL_LEASE_OPEN && kcl_lease_key_is_of(lease->key, stream, &epoch) &&
-            epoch == epoch_s) {
+        if (lease->state == KCL_LEASE_OPEN && kcl_lease_key_is_of(lease->key, stream, &epoch) && epoch == epoch_s) {
             ranges[count++] = (struct kcl_hash_range){lease->hash_start, lease->hash_end};
         }
     }

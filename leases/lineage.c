@@ -25,8 +25,7 @@ static struct lease_range leases_of(const struct kcl_table *table, const char *s
     }
     range.from = kcl_map_find(&table->leases, prefix);
     range.to = range.from;
-    while (range.to < table->leases.count &&
-           strncmp(table->leases.entries[range.to].key, prefix, (size_t)size) == 0) {
+    while (range.to < table->leases.count && strncmp(table->leases.entries[range.to].key, prefix, (size_t)size) == 0) {
         range.to++;
     }
     return range;
@@ -122,8 +121,8 @@ static void relate(struct kcl_lineage *lineage, const char *parent, const char *
     }
 }
 
-static kcl_rc make_relations(struct kcl_lineage *lineage, const struct kcl_table *table,
-                             struct lease_range range, const struct kcl_shard_list *shards)
+static kcl_rc make_relations(struct kcl_lineage *lineage, const struct kcl_table *table, struct lease_range range,
+                             const struct kcl_shard_list *shards)
 {
     size_t most = shards == NULL ? 0 : 2 * shards->count;
     size_t kept = 0;
@@ -241,8 +240,8 @@ static void find_started(struct kcl_lineage *lineage)
     }
 }
 
-kcl_rc kcl_lineage_init(struct kcl_lineage *lineage, const struct kcl_table *table, const char *stream,
-                        int64_t epoch_s, const struct kcl_shard_list *shards)
+kcl_rc kcl_lineage_init(struct kcl_lineage *lineage, const struct kcl_table *table, const char *stream, int64_t epoch_s,
+                        const struct kcl_shard_list *shards)
 {
     struct lease_range range = leases_of(table, stream, epoch_s);
     kcl_rc rc;

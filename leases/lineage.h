@@ -49,9 +49,8 @@ struct kcl_lineage {
  * Builds the family from the leases of a stream and epoch and from a list of its
  * shards (NULL: the leases alone). What leases and list say of relatives is united.
  */
-KCL_MUST_CHECK kcl_rc kcl_lineage_init(struct kcl_lineage *lineage, const struct kcl_table *table,
-                                       const char *stream, int64_t epoch_s,
-                                       const struct kcl_shard_list *shards);
+KCL_MUST_CHECK kcl_rc kcl_lineage_init(struct kcl_lineage *lineage, const struct kcl_table *table, const char *stream,
+                                       int64_t epoch_s, const struct kcl_shard_list *shards);
 void kcl_lineage_fini(struct kcl_lineage *lineage);
 
 /** Index of a node, or KCL_LINEAGE_NONE. */

@@ -81,16 +81,14 @@ static struct kcl_memory_app *app_of(struct kcl_memory_store *store, const char 
     return app;
 }
 
-static kcl_rc open_handle(void *self, const char *name, int64_t timeout_ms, kcl_store_handle **out,
-                          kcl_error *err)
+static kcl_rc open_handle(void *self, const char *name, int64_t timeout_ms, kcl_store_handle **out, kcl_error *err)
 {
     struct kcl_memory_store *store = self;
     kcl_store_handle *handle;
 
     (void)timeout_ms; /* nothing here waits */
     if (name == NULL || name[0] == '\0' || strlen(name) >= KCL_NAME_SIZE) {
-        return kcl_error_set(err, KCL_ECONFIG, "application name: must have 1 to %d characters",
-                             KCL_NAME_MAX);
+        return kcl_error_set(err, KCL_ECONFIG, "application name: must have 1 to %d characters", KCL_NAME_MAX);
     }
     handle = kcl_alloc(sizeof(*handle));
     if (handle == NULL) {
@@ -112,8 +110,8 @@ static void close_handle(kcl_store_handle *h)
     kcl_free(h);
 }
 
-static kcl_rc read_changes(kcl_store_handle *h, uint64_t since, const kcl_store_sink *sink,
-                           kcl_store_answer *ans, kcl_error *err)
+static kcl_rc read_changes(kcl_store_handle *h, uint64_t since, const kcl_store_sink *sink, kcl_store_answer *ans,
+                           kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, NULL, KCL_MEMORY_OP_OTHER, 0);
@@ -266,8 +264,7 @@ kcl_rc kcl_memory_store_restore(struct kcl_memory_store *store, const struct kcl
     }
     if (rc == KCL_OK) {
         for (i = 0; i < store->apps.count; i++) {
-            kcl_memory_app_clear(
-                store->apps.entries[i].value); /* also those that are younger than the snapshot */
+            kcl_memory_app_clear(store->apps.entries[i].value); /* also those that are younger than the snapshot */
         }
         for (i = 0; i < snapshot->count; i++) {
             struct kcl_memory_app *app = kcl_map_get(&store->apps, snapshot->apps[i].name);

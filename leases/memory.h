@@ -48,8 +48,7 @@ void *kcl_memory_store_user(const struct kcl_memory_store *store);
 /** Empties it as FLUSHALL does: every application is gone, the server is the same. Handles stay open. */
 void kcl_memory_store_wipe(struct kcl_memory_store *store);
 /** Copies the state of all applications. KCL_ENOMEM. */
-KCL_MUST_CHECK kcl_rc kcl_memory_store_snapshot(struct kcl_memory_store *store,
-                                                struct kcl_memory_snapshot **out);
+KCL_MUST_CHECK kcl_rc kcl_memory_store_snapshot(struct kcl_memory_store *store, struct kcl_memory_snapshot **out);
 /** Sets the state back to the snapshot, which may be used again. KCL_ENOMEM: nothing changed. */
 KCL_MUST_CHECK kcl_rc kcl_memory_store_restore(struct kcl_memory_store *store,
                                                const struct kcl_memory_snapshot *snapshot);

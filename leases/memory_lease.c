@@ -17,8 +17,8 @@ bool kcl_memory_started(const struct kcl_memory_lease *lease)
     return lease->state == KCL_LEASE_ENDED || lease->token > 0;
 }
 
-int kcl_memory_order(const struct kcl_memory_op *op, uint64_t a_epoch, const kcl_position *a,
-                     uint64_t b_epoch, const kcl_position *b)
+int kcl_memory_order(const struct kcl_memory_op *op, uint64_t a_epoch, const kcl_position *a, uint64_t b_epoch,
+                     const kcl_position *b)
 {
     if (a_epoch != b_epoch && kcl_memory_rule_on(op, KCL_RULE_R24)) {
         return a_epoch < b_epoch ? -1 : 1;
@@ -68,8 +68,8 @@ void kcl_memory_end_lease(struct kcl_memory_lease *lease)
     kcl_memory_clear_pending(lease);
 }
 
-void kcl_memory_pass_on(struct kcl_memory_op *op, struct kcl_memory_lease *lease,
-                        const kcl_position *position, bool to_nobody)
+void kcl_memory_pass_on(struct kcl_memory_op *op, struct kcl_memory_lease *lease, const kcl_position *position,
+                        bool to_nobody)
 {
     char next[KCL_WORKER_ID_SIZE] = "";
 
@@ -129,8 +129,7 @@ kcl_rc kcl_memory_make_lease(struct kcl_memory_op *op, const kcl_store_new_lease
     return KCL_OK;
 }
 
-void kcl_memory_fill_result(kcl_store_result *result, kcl_store_status status,
-                            const struct kcl_memory_lease *lease)
+void kcl_memory_fill_result(kcl_store_result *result, kcl_store_status status, const struct kcl_memory_lease *lease)
 {
     memset(result, 0, sizeof(*result));
     result->status = status;

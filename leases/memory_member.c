@@ -6,8 +6,7 @@
 #include "kcl/base/error.h"
 #include "leases/memory_state.h"
 
-kcl_rc kcl_memory_init_app(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans,
-                           kcl_error *err)
+kcl_rc kcl_memory_init_app(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, NULL, KCL_MEMORY_OP_OTHER, 0);
@@ -184,8 +183,7 @@ static kcl_rc beat(struct kcl_memory_op *op, kcl_member_state state, uint64_t lo
 }
 
 kcl_rc kcl_memory_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, kcl_member_state state,
-                            uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans,
-                            kcl_error *err)
+                            uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_HEARTBEAT, 0);
@@ -197,8 +195,7 @@ kcl_rc kcl_memory_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, kcl
 }
 
 /* The pass of the caller's lease with that key and token, or NULL. */
-static const kcl_store_pass *pass_of(const struct kcl_memory_lease *lease, const kcl_store_pass *passes,
-                                     size_t count)
+static const kcl_store_pass *pass_of(const struct kcl_memory_lease *lease, const kcl_store_pass *passes, size_t count)
 {
     size_t i;
 
@@ -239,8 +236,8 @@ static kcl_rc go(struct kcl_memory_op *op, const kcl_store_pass *passes, size_t 
     return KCL_OK;
 }
 
-kcl_rc kcl_memory_go(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes,
-                     size_t count, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_go(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes, size_t count,
+                     const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_LEAVE, 0);
@@ -274,8 +271,8 @@ static kcl_rc evict(struct kcl_memory_op *op, const char *id)
     return rc;
 }
 
-kcl_rc kcl_memory_evict(kcl_store_handle *h, const kcl_store_caller *by, const char *id,
-                        const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_evict(kcl_store_handle *h, const kcl_store_caller *by, const char *id, const kcl_store_sink *sink,
+                        kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);

@@ -9,12 +9,10 @@
 
 static bool is_held(const struct kcl_memory_op *op, const struct kcl_memory_lease *lease, uint64_t token)
 {
-    return lease->state == KCL_LEASE_OPEN && lease->token == token &&
-           strcmp(lease->owner, op->by->worker) == 0;
+    return lease->state == KCL_LEASE_OPEN && lease->token == token && strcmp(lease->owner, op->by->worker) == 0;
 }
 
-static kcl_rc pass_all(struct kcl_memory_op *op, const kcl_store_pass *passes, size_t count,
-                       kcl_store_result *results)
+static kcl_rc pass_all(struct kcl_memory_op *op, const kcl_store_pass *passes, size_t count, kcl_store_result *results)
 {
     size_t i;
 
@@ -39,9 +37,8 @@ static kcl_rc pass_all(struct kcl_memory_op *op, const kcl_store_pass *passes, s
     return KCL_OK;
 }
 
-kcl_rc kcl_memory_pass(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes,
-                       size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                       kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_pass(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes, size_t count,
+                       kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
@@ -69,8 +66,8 @@ static struct kcl_memory_blob *blob_new(const void *bytes, size_t size)
 }
 
 /* The caller holds the lease. Lag and load are stored whatever becomes of the position. */
-static kcl_rc commit_one(struct kcl_memory_op *op, struct kcl_memory_lease *lease,
-                         const kcl_store_commit *commit, kcl_store_status *status)
+static kcl_rc commit_one(struct kcl_memory_op *op, struct kcl_memory_lease *lease, const kcl_store_commit *commit,
+                         kcl_store_status *status)
 {
     struct kcl_memory_blob *blob = NULL;
     kcl_rc rc = kcl_memory_touch(op, &lease->node);
@@ -80,8 +77,7 @@ static kcl_rc commit_one(struct kcl_memory_op *op, struct kcl_memory_lease *leas
     }
     lease->behind_ms = commit->behind_ms;
     lease->load_bytes_s = commit->load_bytes_s;
-    if (kcl_position_compare(&commit->position, &lease->checkpoint) < 0 &&
-        kcl_memory_rule_on(op, KCL_RULE_R14)) {
+    if (kcl_position_compare(&commit->position, &lease->checkpoint) < 0 && kcl_memory_rule_on(op, KCL_RULE_R14)) {
         *status = KCL_STORE_OLD;
         return KCL_OK;
     }
@@ -132,8 +128,8 @@ static kcl_rc commit_all(struct kcl_memory_op *op, const kcl_store_commit *commi
 }
 
 kcl_rc kcl_memory_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_commit *commits,
-                             size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                             kcl_store_answer *ans, kcl_error *err)
+                             size_t count, kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
+                             kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
@@ -161,8 +157,8 @@ static bool parents_have_leases(const struct kcl_memory_op *op, const kcl_store_
 }
 
 /* With `create`, makes the children that are absent and whose parents all have a lease. */
-static kcl_rc settle_children(struct kcl_memory_op *op, const kcl_store_new_lease *children, size_t count,
-                              bool create, kcl_store_result *results)
+static kcl_rc settle_children(struct kcl_memory_op *op, const kcl_store_new_lease *children, size_t count, bool create,
+                              kcl_store_result *results)
 {
     size_t i;
 
@@ -184,8 +180,8 @@ static kcl_rc settle_children(struct kcl_memory_op *op, const kcl_store_new_leas
     return KCL_OK;
 }
 
-static kcl_rc end_shard(struct kcl_memory_op *op, struct kcl_memory_lease *lease,
-                        const kcl_store_new_lease *children, size_t count, kcl_store_result *results)
+static kcl_rc end_shard(struct kcl_memory_op *op, struct kcl_memory_lease *lease, const kcl_store_new_lease *children,
+                        size_t count, kcl_store_result *results)
 {
     size_t i;
     kcl_rc rc = kcl_memory_touch(op, &lease->node);
@@ -211,9 +207,8 @@ static kcl_rc end_shard(struct kcl_memory_op *op, struct kcl_memory_lease *lease
 }
 
 kcl_rc kcl_memory_end(kcl_store_handle *h, const kcl_store_caller *by, const char *key, uint64_t token,
-                      const kcl_store_new_lease *children, size_t children_count,
-                      kcl_store_result *child_results, const kcl_store_sink *sink, kcl_store_answer *ans,
-                      kcl_error *err)
+                      const kcl_store_new_lease *children, size_t children_count, kcl_store_result *child_results,
+                      const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);

@@ -9,8 +9,8 @@
  * Finishes an operation with one result per entry: entries that were not looked
  * at carry the status of the whole.
  */
-static kcl_rc leave_with(struct kcl_memory_op *op, kcl_rc rc, bool worked, kcl_store_result *results,
-                         size_t count, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+static kcl_rc leave_with(struct kcl_memory_op *op, kcl_rc rc, bool worked, kcl_store_result *results, size_t count,
+                         const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     if (!worked && rc == KCL_OK) {
         kcl_memory_fill_results(results, count, op->status);
@@ -59,9 +59,9 @@ static kcl_rc sync_all(struct kcl_memory_op *op, const kcl_store_new_lease *leas
     return KCL_OK;
 }
 
-kcl_rc kcl_memory_sync(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_new_lease *leases,
-                       size_t count, int done, kcl_store_result *results, const kcl_store_sink *sink,
-                       kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_sync(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_new_lease *leases, size_t count,
+                       int done, kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
+                       kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
@@ -78,8 +78,7 @@ static bool has_open_parent(const struct kcl_memory_op *op, const struct kcl_mem
     size_t i;
 
     for (i = 0; i < lease->parents_count; i++) {
-        const struct kcl_memory_lease *parent =
-            kcl_memory_relative_of(op->app, lease->node.key, lease->parents[i]);
+        const struct kcl_memory_lease *parent = kcl_memory_relative_of(op->app, lease->node.key, lease->parents[i]);
 
         if (parent != NULL && parent->state == KCL_LEASE_OPEN) {
             return true;
@@ -108,8 +107,8 @@ static kcl_store_status judge_claim(const struct kcl_memory_op *op, const struct
 static kcl_store_status judge_handoff(const struct kcl_memory_op *op, const struct kcl_memory_lease *lease,
                                       const kcl_store_move *move)
 {
-    if (lease->state != KCL_LEASE_OPEN || !kcl_memory_lives(op, lease->owner) ||
-        !may_take(op, move->target) || strcmp(lease->owner, move->target) == 0 || lease->next[0] != '\0') {
+    if (lease->state != KCL_LEASE_OPEN || !kcl_memory_lives(op, lease->owner) || !may_take(op, move->target) ||
+        strcmp(lease->owner, move->target) == 0 || lease->next[0] != '\0') {
         return KCL_STORE_REFUSED;
     }
     return KCL_STORE_OK;
@@ -119,8 +118,7 @@ static kcl_store_status judge_force(const struct kcl_memory_op *op, const struct
                                     const kcl_store_move *move)
 {
     (void)move;
-    if (lease->state != KCL_LEASE_OPEN || !kcl_memory_lives(op, lease->next) ||
-        op->now_us < lease->deadline_us) {
+    if (lease->state != KCL_LEASE_OPEN || !kcl_memory_lives(op, lease->next) || op->now_us < lease->deadline_us) {
         return KCL_STORE_REFUSED;
     }
     return KCL_STORE_OK;
@@ -132,8 +130,7 @@ static bool is_followed(const struct kcl_memory_op *op, const struct kcl_memory_
     size_t i;
 
     for (i = 0; i < lease->children_count; i++) {
-        const struct kcl_memory_lease *child =
-            kcl_memory_relative_of(op->app, lease->node.key, lease->children[i]);
+        const struct kcl_memory_lease *child = kcl_memory_relative_of(op->app, lease->node.key, lease->children[i]);
 
         if (child == NULL || !kcl_memory_started(child)) {
             return false;
@@ -196,8 +193,8 @@ static void make_cleanup(struct kcl_memory_op *op, struct kcl_memory_lease *leas
     kcl_memory_bury(op, &lease->node);
 }
 
-static kcl_rc move_all(struct kcl_memory_op *op, judge *judged, maker *made, const kcl_store_move *moves,
-                       size_t count, int64_t drain_us, kcl_store_result *results)
+static kcl_rc move_all(struct kcl_memory_op *op, judge *judged, maker *made, const kcl_store_move *moves, size_t count,
+                       int64_t drain_us, kcl_store_result *results)
 {
     size_t i;
 
@@ -221,9 +218,8 @@ static kcl_rc move_all(struct kcl_memory_op *op, judge *judged, maker *made, con
     return KCL_OK;
 }
 
-kcl_rc kcl_memory_claim(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                        size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                        kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_claim(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                        kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
@@ -243,9 +239,9 @@ kcl_rc kcl_memory_claim(kcl_store_handle *h, const kcl_store_caller *by, const k
     return leave_with(&op, rc, works, results, count, sink, ans, err);
 }
 
-kcl_rc kcl_memory_handoff(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                          size_t count, int64_t drain_ms, kcl_store_result *results,
-                          const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_handoff(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                          int64_t drain_ms, kcl_store_result *results, const kcl_store_sink *sink,
+                          kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
@@ -257,9 +253,8 @@ kcl_rc kcl_memory_handoff(kcl_store_handle *h, const kcl_store_caller *by, const
     return leave_with(&op, rc, works, results, count, sink, ans, err);
 }
 
-kcl_rc kcl_memory_force(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                        size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                        kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_force(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                        kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
@@ -271,17 +266,16 @@ kcl_rc kcl_memory_force(kcl_store_handle *h, const kcl_store_caller *by, const k
     return leave_with(&op, rc, works, results, count, sink, ans, err);
 }
 
-kcl_rc kcl_memory_cleanup(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *leases,
-                          size_t count, int gone_from_stream, kcl_store_result *results,
-                          const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_cleanup(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *leases, size_t count,
+                          int gone_from_stream, kcl_store_result *results, const kcl_store_sink *sink,
+                          kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
     const bool works = may_plan(&op, count, &rc);
 
     if (works) {
-        rc = move_all(&op, gone_from_stream ? judge_vanished : judge_cleanup, make_cleanup, leases, count, 0,
-                      results);
+        rc = move_all(&op, gone_from_stream ? judge_vanished : judge_cleanup, make_cleanup, leases, count, 0, results);
     }
     return leave_with(&op, rc, works, results, count, sink, ans, err);
 }
@@ -344,8 +338,8 @@ static kcl_rc seek(struct kcl_memory_op *op, struct kcl_memory_lease *lease, con
     return KCL_OK;
 }
 
-kcl_rc kcl_memory_seek(kcl_store_handle *h, const char *key, const kcl_position *position,
-                       const char *seek_id, kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_seek(kcl_store_handle *h, const char *key, const kcl_position *position, const char *seek_id,
+                       kcl_store_answer *ans, kcl_error *err)
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, NULL, KCL_MEMORY_OP_OTHER, 0);

@@ -72,8 +72,7 @@ static bool raise_position(struct kcl_memory_op *op, struct kcl_memory_lease *le
 {
     bool changed = false;
 
-    if (kcl_memory_order(op, fact->seek_epoch, &fact->checkpoint, lease->seek_epoch, &lease->checkpoint) >
-        0) {
+    if (kcl_memory_order(op, fact->seek_epoch, &fact->checkpoint, lease->seek_epoch, &lease->checkpoint) > 0) {
         if (fact->seek_epoch != lease->seek_epoch) {
             lease->has_pending_seek = false;
             kcl_memory_clear_pending(lease);
@@ -96,11 +95,9 @@ static bool raise_position(struct kcl_memory_op *op, struct kcl_memory_lease *le
 static void raise_fact(struct kcl_memory_op *op, struct kcl_memory_lease *lease, const kcl_lease *fact)
 {
     const bool guarded = is_guarded(op, lease);
-    bool changed =
-        kcl_memory_unite(lease->parents, &lease->parents_count, fact->parents, fact->parents_count);
+    bool changed = kcl_memory_unite(lease->parents, &lease->parents_count, fact->parents, fact->parents_count);
 
-    changed |=
-        kcl_memory_unite(lease->children, &lease->children_count, fact->children, fact->children_count);
+    changed |= kcl_memory_unite(lease->children, &lease->children_count, fact->children, fact->children_count);
     if (lease->state == KCL_LEASE_OPEN && fact->state == KCL_LEASE_OPEN) {
         changed |= raise_position(op, lease, fact);
     }
@@ -129,8 +126,7 @@ static kcl_rc merge_fact(struct kcl_memory_op *op, const kcl_lease *fact)
     if (fact->parents_count > KCL_RELATIVES_MAX || fact->children_count > KCL_RELATIVES_MAX) {
         return KCL_EINVAL;
     }
-    if (!kcl_memory_rule_on(op, KCL_RULE_R3) &&
-        (fact->owner == NULL || strcmp(fact->owner, op->by->worker) != 0)) {
+    if (!kcl_memory_rule_on(op, KCL_RULE_R3) && (fact->owner == NULL || strcmp(fact->owner, op->by->worker) != 0)) {
         return KCL_OK;
     }
     raise_token_high(op, fact->token);
@@ -279,8 +275,7 @@ static void lengthen_hold(struct kcl_memory_op *op)
 {
     struct kcl_memory_meta *meta = op->meta;
 
-    if (!meta->synced && op->duration_us > meta->duration_us &&
-        meta->hold_until_us < op->now_us + op->duration_us) {
+    if (!meta->synced && op->duration_us > meta->duration_us && meta->hold_until_us < op->now_us + op->duration_us) {
         meta->hold_until_us = op->now_us + op->duration_us;
     }
 }

@@ -88,8 +88,7 @@ static bool refuse(struct kcl_memory_op *op, kcl_store_status status)
 static bool check_generation(struct kcl_memory_op *op, enum kcl_memory_op_kind kind)
 {
     const bool blind = is_rejoin(kind) && !kcl_memory_rule_on(op, KCL_RULE_R20);
-    const bool replaced =
-        op->meta->identity != op->app->store->identity && kcl_memory_rule_on(op, KCL_RULE_R6);
+    const bool replaced = op->meta->identity != op->app->store->identity && kcl_memory_rule_on(op, KCL_RULE_R6);
 
     if (replaced && !blind) {
         open_generation(op, 0);
@@ -135,8 +134,7 @@ static bool check_stranger(struct kcl_memory_op *op, enum kcl_memory_op_kind kin
 }
 
 /* Rules 4 and 5. `member` is the caller's, of whatever generation, or NULL. */
-static bool check_caller(struct kcl_memory_op *op, enum kcl_memory_op_kind kind,
-                         const struct kcl_memory_member *member)
+static bool check_caller(struct kcl_memory_op *op, enum kcl_memory_op_kind kind, const struct kcl_memory_member *member)
 {
     const struct kcl_store_caller *by = op->by;
     const bool registered = member != NULL && same_generation(member->generation, op->meta->generation);
@@ -157,8 +155,7 @@ static bool check_caller(struct kcl_memory_op *op, enum kcl_memory_op_kind kind,
     if (is_join(kind) || !same_generation(by->generation, op->meta->generation)) {
         return true;
     }
-    if (by->version > op->meta->version ||
-        (!is_rejoin(kind) && registered && by->last_answered > member->last_op)) {
+    if (by->version > op->meta->version || (!is_rejoin(kind) && registered && by->last_answered > member->last_op)) {
         open_generation(op, 0);
         return is_rejoin(kind) ? true : refuse(op, KCL_STORE_REJOIN);
     }
@@ -223,8 +220,7 @@ static kcl_rc mark_the_lost(struct kcl_memory_op *op)
         const bool lost = member->state == KCL_MEMBER_LOST;
         kcl_rc rc;
 
-        if (member->node.gone || member->life_until_us > op->now_us ||
-            strcmp(member->node.key, op->by->worker) == 0 ||
+        if (member->node.gone || member->life_until_us > op->now_us || strcmp(member->node.key, op->by->worker) == 0 ||
             (lost && (op->now_us < member->lost_us + LOST_US || owns_any(op->app, member->node.key)))) {
             continue;
         }
@@ -286,8 +282,8 @@ static void note_since(struct kcl_memory_op *op)
                 (op->since < meta->forgotten && op->handle->forgotten < meta->forgotten);
 }
 
-kcl_rc kcl_memory_enter(struct kcl_memory_op *op, struct kcl_store_handle *h,
-                        const struct kcl_store_caller *by, enum kcl_memory_op_kind kind, int64_t duration_ms)
+kcl_rc kcl_memory_enter(struct kcl_memory_op *op, struct kcl_store_handle *h, const struct kcl_store_caller *by,
+                        enum kcl_memory_op_kind kind, int64_t duration_ms)
 {
     const struct kcl_memory_store_options *options = &h->app->store->options;
 
@@ -332,8 +328,8 @@ static void fill_answer(const struct kcl_memory_op *op, kcl_store_answer *ans)
     ans->version = op->by == NULL ? meta->version : 0;
 }
 
-kcl_rc kcl_memory_leave(struct kcl_memory_op *op, kcl_rc rc, const kcl_store_sink *sink,
-                        kcl_store_answer *ans, kcl_error *err)
+kcl_rc kcl_memory_leave(struct kcl_memory_op *op, kcl_rc rc, const kcl_store_sink *sink, kcl_store_answer *ans,
+                        kcl_error *err)
 {
     const struct kcl_memory_store_options *options = &op->app->store->options;
 
@@ -360,8 +356,7 @@ kcl_rc kcl_memory_leave(struct kcl_memory_op *op, kcl_rc rc, const kcl_store_sin
         return kcl_error_set(err, rc, "memory store, application %s: out of memory", op->app->name);
     }
     if (rc == KCL_EINVAL) {
-        return kcl_error_set(err, rc,
-                             "memory store, application %s: an argument breaks a limit of lease_store.h",
+        return kcl_error_set(err, rc, "memory store, application %s: an argument breaks a limit of lease_store.h",
                              op->app->name);
     }
     return rc; /* whoever found another error has described it */

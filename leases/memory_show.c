@@ -4,8 +4,7 @@
 
 #include "leases/memory_state.h"
 
-static void show_lease(const struct kcl_memory_op *op, const struct kcl_memory_lease *lease,
-                       const kcl_store_sink *sink)
+static void show_lease(const struct kcl_memory_op *op, const struct kcl_memory_lease *lease, const kcl_store_sink *sink)
 {
     const char *slash = NULL;
     const char *at;
@@ -59,8 +58,7 @@ static void show_member(const struct kcl_memory_member *member, const kcl_store_
     sink->on_member(sink->user, &view);
 }
 
-static void show_node(const struct kcl_memory_op *op, const struct kcl_memory_node *node,
-                      const kcl_store_sink *sink)
+static void show_node(const struct kcl_memory_op *op, const struct kcl_memory_node *node, const kcl_store_sink *sink)
 {
     if (!node->gone && node->kind == KCL_MEMORY_LEASE) {
         show_lease(op, (const struct kcl_memory_lease *)node, sink);

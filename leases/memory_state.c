@@ -34,8 +34,7 @@ void kcl_memory_blob_release(struct kcl_memory_blob *blob)
     }
 }
 
-struct kcl_memory_node *kcl_memory_node_of(const struct kcl_memory_app *app, enum kcl_memory_kind kind,
-                                           const char *key)
+struct kcl_memory_node *kcl_memory_node_of(const struct kcl_memory_app *app, enum kcl_memory_kind kind, const char *key)
 {
     return kcl_map_get(kind == KCL_MEMORY_LEASE ? &app->leases : &app->members, key);
 }
@@ -54,8 +53,7 @@ struct kcl_memory_member *kcl_memory_member_of(const struct kcl_memory_app *app,
     return node == NULL || node->gone ? NULL : (struct kcl_memory_member *)node;
 }
 
-struct kcl_memory_lease *kcl_memory_relative_of(const struct kcl_memory_app *app, const char *key,
-                                                const char *shard)
+struct kcl_memory_lease *kcl_memory_relative_of(const struct kcl_memory_app *app, const char *key, const char *shard)
 {
     char relative[KCL_LEASE_KEY_SIZE + KCL_NAME_SIZE];
     const char *slash = strrchr(key, '/');
@@ -126,8 +124,7 @@ static void link_node(struct kcl_memory_app *app, struct kcl_memory_node *node)
     }
 }
 
-static void note_touched(struct kcl_memory_op *op, struct kcl_memory_node *node,
-                         struct kcl_memory_node *saved)
+static void note_touched(struct kcl_memory_op *op, struct kcl_memory_node *node, struct kcl_memory_node *saved)
 {
     node->touched = true;
     node->saved = saved;

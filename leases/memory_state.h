@@ -169,8 +169,7 @@ struct kcl_memory_op {
 struct kcl_memory_lease *kcl_memory_lease_of(const struct kcl_memory_app *app, const char *key);
 struct kcl_memory_member *kcl_memory_member_of(const struct kcl_memory_app *app, const char *id);
 /** The lease of another shard of the same stream and epoch, or NULL. */
-struct kcl_memory_lease *kcl_memory_relative_of(const struct kcl_memory_app *app, const char *key,
-                                                const char *shard);
+struct kcl_memory_lease *kcl_memory_relative_of(const struct kcl_memory_app *app, const char *key, const char *shard);
 /** The node, tombstones too, or NULL. */
 struct kcl_memory_node *kcl_memory_node_of(const struct kcl_memory_app *app, enum kcl_memory_kind kind,
                                            const char *key);
@@ -202,8 +201,8 @@ KCL_MUST_CHECK kcl_rc kcl_memory_enter(struct kcl_memory_op *op, struct kcl_stor
                                        const struct kcl_store_caller *by, enum kcl_memory_op_kind kind,
                                        int64_t duration_ms);
 /** Ends it: commits, shows and answers when `rc` is KCL_OK, else rolls back and fills `err`. Returns `rc`. */
-kcl_rc kcl_memory_leave(struct kcl_memory_op *op, kcl_rc rc, const kcl_store_sink *sink,
-                        kcl_store_answer *ans, kcl_error *err);
+kcl_rc kcl_memory_leave(struct kcl_memory_op *op, kcl_rc rc, const kcl_store_sink *sink, kcl_store_answer *ans,
+                        kcl_error *err);
 void kcl_memory_make_meta(struct kcl_memory_op *op, uint64_t counter, int64_t hold_us, int64_t born_ms,
                           const kcl_store_stream *stream);
 /** Whether a rule is switched on. */
@@ -220,8 +219,8 @@ void kcl_memory_show(const struct kcl_memory_op *op, const kcl_store_sink *sink,
 bool kcl_memory_lives(const struct kcl_memory_op *op, const char *id); /* "" does not live */
 bool kcl_memory_started(const struct kcl_memory_lease *lease);
 /** Negative when (seek_epoch, position) of `a` lies before that of `b`. */
-int kcl_memory_order(const struct kcl_memory_op *op, uint64_t a_epoch, const kcl_position *a,
-                     uint64_t b_epoch, const kcl_position *b);
+int kcl_memory_order(const struct kcl_memory_op *op, uint64_t a_epoch, const kcl_position *a, uint64_t b_epoch,
+                     const kcl_position *b);
 /** Below: the lease is touched; the caller bumps. `owner` may be "". */
 void kcl_memory_change_owner(struct kcl_memory_op *op, struct kcl_memory_lease *lease, const char *owner);
 void kcl_memory_clear_pending(struct kcl_memory_lease *lease);
@@ -229,67 +228,58 @@ void kcl_memory_apply_seek(struct kcl_memory_lease *lease);
 void kcl_memory_end_lease(struct kcl_memory_lease *lease); /* state and checkpoint, not the owner */
 /** Position first (NULL: none), then a pending seek, then the owner: `next` if it lives, else nobody. Bumps.
  */
-void kcl_memory_pass_on(struct kcl_memory_op *op, struct kcl_memory_lease *lease,
-                        const kcl_position *position, bool to_nobody);
+void kcl_memory_pass_on(struct kcl_memory_op *op, struct kcl_memory_lease *lease, const kcl_position *position,
+                        bool to_nobody);
 /** Makes a lease without owner from facts of its shard; bumps. KCL_ENOMEM, KCL_EINVAL. */
 KCL_MUST_CHECK kcl_rc kcl_memory_make_lease(struct kcl_memory_op *op, const kcl_store_new_lease *in);
 /** Adds names that are not there yet, as long as there is room. Returns whether one was added. */
-bool kcl_memory_unite(char (*names)[KCL_NAME_SIZE], size_t *count, const char *const *more,
-                      size_t more_count);
-void kcl_memory_fill_result(kcl_store_result *result, kcl_store_status status,
-                            const struct kcl_memory_lease *lease);
+bool kcl_memory_unite(char (*names)[KCL_NAME_SIZE], size_t *count, const char *const *more, size_t more_count);
+void kcl_memory_fill_result(kcl_store_result *result, kcl_store_status status, const struct kcl_memory_lease *lease);
 void kcl_memory_fill_results(kcl_store_result *results, size_t count, kcl_store_status status);
 
 /* the rows of the table, by file */
 
-kcl_rc kcl_memory_init_app(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans,
-                           kcl_error *err);
+kcl_rc kcl_memory_init_app(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans, kcl_error *err);
 kcl_rc kcl_memory_join(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_join *in,
                        const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 kcl_rc kcl_memory_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, kcl_member_state state,
-                            uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans,
-                            kcl_error *err);
-kcl_rc kcl_memory_go(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes,
-                     size_t count, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
-kcl_rc kcl_memory_evict(kcl_store_handle *h, const kcl_store_caller *by, const char *id,
-                        const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
+                            uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
+kcl_rc kcl_memory_go(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes, size_t count,
+                     const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
+kcl_rc kcl_memory_evict(kcl_store_handle *h, const kcl_store_caller *by, const char *id, const kcl_store_sink *sink,
+                        kcl_store_answer *ans, kcl_error *err);
 /** Registers or renews the caller's member: facts, life, generation. Bumps. KCL_ENOMEM, KCL_EINVAL. */
 KCL_MUST_CHECK kcl_rc kcl_memory_register(struct kcl_memory_op *op, const kcl_store_join *in);
 /** Checks and stores the stream of a join or rejoin. KCL_EAPPSTREAM, KCL_EINVAL. */
-KCL_MUST_CHECK kcl_rc kcl_memory_take_stream(struct kcl_memory_op *op, const kcl_store_stream *stream,
-                                             kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_memory_take_stream(struct kcl_memory_op *op, const kcl_store_stream *stream, kcl_error *err);
 
 kcl_rc kcl_memory_rejoin(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_rejoin *in,
                          const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 
-kcl_rc kcl_memory_claim(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                        size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                        kcl_store_answer *ans, kcl_error *err);
-kcl_rc kcl_memory_handoff(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                          size_t count, int64_t drain_ms, kcl_store_result *results,
-                          const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
-kcl_rc kcl_memory_force(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                        size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                        kcl_store_answer *ans, kcl_error *err);
-kcl_rc kcl_memory_sync(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_new_lease *leases,
-                       size_t count, int done, kcl_store_result *results, const kcl_store_sink *sink,
+kcl_rc kcl_memory_claim(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                        kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
+kcl_rc kcl_memory_handoff(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                          int64_t drain_ms, kcl_store_result *results, const kcl_store_sink *sink,
+                          kcl_store_answer *ans, kcl_error *err);
+kcl_rc kcl_memory_force(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                        kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
+kcl_rc kcl_memory_sync(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_new_lease *leases, size_t count,
+                       int done, kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
+                       kcl_error *err);
+kcl_rc kcl_memory_cleanup(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *leases, size_t count,
+                          int gone_from_stream, kcl_store_result *results, const kcl_store_sink *sink,
+                          kcl_store_answer *ans, kcl_error *err);
+kcl_rc kcl_memory_seek(kcl_store_handle *h, const char *key, const kcl_position *position, const char *seek_id,
                        kcl_store_answer *ans, kcl_error *err);
-kcl_rc kcl_memory_cleanup(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *leases,
-                          size_t count, int gone_from_stream, kcl_store_result *results,
-                          const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
-kcl_rc kcl_memory_seek(kcl_store_handle *h, const char *key, const kcl_position *position,
-                       const char *seek_id, kcl_store_answer *ans, kcl_error *err);
 
-kcl_rc kcl_memory_pass(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes,
-                       size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                       kcl_store_answer *ans, kcl_error *err);
+kcl_rc kcl_memory_pass(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes, size_t count,
+                       kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 kcl_rc kcl_memory_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_commit *commits,
-                             size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                             kcl_store_answer *ans, kcl_error *err);
+                             size_t count, kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
+                             kcl_error *err);
 kcl_rc kcl_memory_end(kcl_store_handle *h, const kcl_store_caller *by, const char *key, uint64_t token,
-                      const kcl_store_new_lease *children, size_t children_count,
-                      kcl_store_result *child_results, const kcl_store_sink *sink, kcl_store_answer *ans,
-                      kcl_error *err);
+                      const kcl_store_new_lease *children, size_t children_count, kcl_store_result *child_results,
+                      const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 kcl_rc kcl_memory_state(kcl_store_handle *h, const char *key, uint64_t token, void *state, size_t *state_size,
                         kcl_store_answer *ans, kcl_error *err);
 

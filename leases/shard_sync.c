@@ -266,8 +266,7 @@ static size_t collect_first(const struct kcl_lineage *lineage, struct missing *m
     return count;
 }
 
-static kcl_rc collect_missing(const struct kcl_lineage *lineage, bool fill, struct missing *missing,
-                              size_t *count)
+static kcl_rc collect_missing(const struct kcl_lineage *lineage, bool fill, struct missing *missing, size_t *count)
 {
     struct walk walk = {.lineage = lineage, .fill = fill};
 
@@ -280,8 +279,7 @@ static kcl_rc collect_missing(const struct kcl_lineage *lineage, bool fill, stru
     *count = 0;
     for (size_t i = 0; i < lineage->count; i++) {
         if (walk.states[i].child || walk.states[i].missing) {
-            missing[(*count)++] =
-                (struct missing){lineage->nodes[i].shard, follows_a_finished_one(lineage, i)};
+            missing[(*count)++] = (struct missing){lineage->nodes[i].shard, follows_a_finished_one(lineage, i)};
         }
     }
     kcl_free(walk.states);

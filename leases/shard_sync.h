@@ -27,7 +27,7 @@ struct kcl_sync_options {
 struct kcl_sync_result {
     struct kcl_wishes *wishes; /* leases to create, parents first; one reference; may hold none */
     bool first;                /* there were no leases of this stream and epoch */
-    bool gap; /* first and filtered: the shards leave a part of the hash keys out; list again */
+    bool gap;                  /* first and filtered: the shards leave a part of the hash keys out; list again */
     char gap_after[KCL_HASH_KEY_SIZE]; /* with `gap`: the hash key before it, in decimal; "" it begins at 0 */
 };
 
@@ -67,8 +67,7 @@ struct kcl_hash_range {
 };
 
 /** Whether the ranges cover 0 to 2^128 - 1; `gap_after` is the hash key before the first gap, else "". */
-enum kcl_coverage kcl_coverage_of(const struct kcl_hash_range *ranges, size_t count,
-                                  char gap_after[KCL_HASH_KEY_SIZE]);
+enum kcl_coverage kcl_coverage_of(const struct kcl_hash_range *ranges, size_t count, char gap_after[KCL_HASH_KEY_SIZE]);
 /** The same for the open leases of a stream and epoch. */
 enum kcl_coverage kcl_coverage_of_leases(const struct kcl_table *table, const char *stream, int64_t epoch_s,
                                          char gap_after[KCL_HASH_KEY_SIZE]);

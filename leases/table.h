@@ -29,8 +29,8 @@
 /** A lease and when it was learnt. */
 struct kcl_table_lease {
     struct kcl_lease_block *block; /* one reference */
-    uint64_t received_ms; /* caller's clock, from which block->lease.handoff_ms runs: see kcl_table_apply */
-    struct kcl_table_lease *next; /* of the spare ones */
+    uint64_t received_ms;          /* caller's clock, from which block->lease.handoff_ms runs: see kcl_table_apply */
+    struct kcl_table_lease *next;  /* of the spare ones */
 };
 
 struct kcl_table {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds and runs the tests: installs what is missing, needs no other set-up.
 #   tests/run.sh          what every change must pass
-#   tests/run.sh --full   more seeds, longer fuzzing
+#   tests/run.sh --full   more seeds, longer fuzzing, larger fleets
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ export KCL_REQUIRE_EMULATOR=1
 export KCL_SIM_SEEDS=${KCL_SIM_SEEDS:-2000}
 fuzz_s=10
 if [ "$full" = yes ]; then
-  export KCL_SIM_SEEDS=50000
+  export KCL_SIM_SEEDS=50000 KCL_FULL=1
   fuzz_s=300
 fi
 
@@ -32,7 +32,7 @@ step "clang builds it without a warning"
 CC=clang cmake -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-gdwarf-4 >/dev/null
 ninja -C build/clang -j "$jobs" --quiet
 
-step "clang-tidy and cppcheck"
+step "clang-format, clang-tidy and cppcheck"
 tests/check/lint.sh build/clang
 
 step "unit tests, ASan and UBSan"

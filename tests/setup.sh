@@ -8,7 +8,7 @@ set -euo pipefail
 
 build="gcc cmake ninja-build pkg-config libcurl4-openssl-dev libhiredis-dev libcjson-dev libssl-dev
   libcmocka-dev libevent-dev libhttp-parser-dev redis-server python3 ca-certificates openssl"
-test="g++ clang clang-tidy cppcheck libclang-rt-14-dev valgrind curl"
+test="g++ clang clang-format-14 clang-tidy cppcheck libclang-rt-14-dev valgrind curl"
 
 wanted=$build
 [ "${1:-build}" = build ] || wanted="$build $test"

@@ -72,8 +72,8 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_checkpoint(kcl_checkpointer *c, const kcl_posi
  * @return as kcl_checkpoint; KCL_EINVAL also for a state that is too large
  * @since 0.1
  */
-KCL_API KCL_MUST_CHECK kcl_rc kcl_checkpoint_prepare(kcl_checkpointer *c, const kcl_position *at,
-                                                     const void *state, size_t state_size, kcl_error *err);
+KCL_API KCL_MUST_CHECK kcl_rc kcl_checkpoint_prepare(kcl_checkpointer *c, const kcl_position *at, const void *state,
+                                                     size_t state_size, kcl_error *err);
 
 /**
  * Second half: makes the prepared position the checkpoint.

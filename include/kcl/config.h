@@ -61,8 +61,7 @@ KCL_API void kcl_config_free(kcl_config *config);
  * @retval KCL_EOPTION  no option of that name; the message names the nearest one
  * @since 0.1
  */
-KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set(kcl_config *config, const char *name, const char *value,
-                                             kcl_error *err);
+KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set(kcl_config *config, const char *name, const char *value, kcl_error *err);
 /** Sets every option whose environment variable is set and not empty. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_from_environment(kcl_config *config, kcl_error *err);
 /** Writes the present value of an option as text; "(hidden)" for a secret. KCL_EOPTION, KCL_EFULL. @since 0.1 */
@@ -98,9 +97,8 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_profile(kcl_config *c, const char *
 /** PEM file that verifies the service's certificate. Default: AWS_CA_BUNDLE, else the system's. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_ca_file(kcl_config *c, const char *path, kcl_error *err);
 /** Fixed credentials; `session_token` may be NULL. Kept wiped and never shown. @since 0.1 */
-KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_credentials(kcl_config *c, const char *access_key,
-                                                         const char *secret_key, const char *session_token,
-                                                         kcl_error *err);
+KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_credentials(kcl_config *c, const char *access_key, const char *secret_key,
+                                                         const char *session_token, kcl_error *err);
 /** Where a shard without a checkpoint begins: trim horizon (default), latest or a time. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_position(kcl_config *c, kcl_position_kind kind, int64_t time_ms,
                                                       kcl_error *err);
@@ -130,7 +128,8 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_batch_records(kcl_config *c, uint64
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_budget_bytes(kcl_config *c, uint64_t bytes, kcl_error *err);
 /** Pause between two reads of a shard that is caught up: 200 to 60000 ms, default 500. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_poll_idle_ms(kcl_config *c, uint64_t ms, kcl_error *err);
-/** Call process_records with an empty batch after this long without records: 0 (never, default) to 3600000. @since 0.1 */
+/** Call process_records with an empty batch after this long without records: 0 (never, default) to 3600000. @since 0.1
+ */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_idle_call_ms(kcl_config *c, uint64_t ms, kcl_error *err);
 /** How often leases are compared with the stream: 1000 to 3600000 ms, default 60000. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_sync_interval_ms(kcl_config *c, uint64_t ms, kcl_error *err);
@@ -145,8 +144,7 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_log_level(kcl_config *c, kcl_log_le
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_processor(kcl_config *c, const kcl_processor_callbacks *callbacks,
                                                        void *user, kcl_error *err);
 /** The lease store (the value is copied, its `self` borrowed until the worker is freed). Required. @since 0.1 */
-KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_lease_store(kcl_config *c, const kcl_lease_store *store,
-                                                         kcl_error *err);
+KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_lease_store(kcl_config *c, const kcl_lease_store *store, kcl_error *err);
 /** The log hook; NULL: warnings and errors to standard error. @since 0.1 */
 KCL_API void kcl_config_set_log(kcl_config *c, kcl_log_fn on_log, void *user);
 /** Who is told of changes of state; NULL: nobody. @since 0.1 */

@@ -6,16 +6,16 @@
 #ifndef KCL_KCL_H
 #define KCL_KCL_H
 
-#include <kcl/version.h>
-#include <kcl/error.h>
-#include <kcl/record.h>
 #include <kcl/checkpointer.h>
-#include <kcl/processor.h>
 #include <kcl/config.h>
-#include <kcl/worker.h>
-#include <kcl/metrics.h>
-#include <kcl/log.h>
+#include <kcl/error.h>
 #include <kcl/lease.h>
 #include <kcl/lease_store.h>
+#include <kcl/log.h>
+#include <kcl/metrics.h>
+#include <kcl/processor.h>
+#include <kcl/record.h>
+#include <kcl/version.h>
+#include <kcl/worker.h>
 
 #endif /* KCL_KCL_H */

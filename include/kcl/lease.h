@@ -43,18 +43,18 @@ typedef struct kcl_lease {
     const char *key;   /* stream/epoch/shard */
     const char *shard; /* the last part of the key */
     kcl_lease_state state;
-    const char *owner;   /* worker id, or NULL */
-    const char *next;    /* worker that the owner is asked to pass it to, or NULL */
-    int64_t handoff_ms;  /* with `next`: what is left until it may be forced; may be negative */
-    uint64_t token;      /* rises at each change of owner; in server microseconds or above */
-    uint64_t prev_token; /* the token before the last change of owner */
-    uint64_t rev;        /* version of the application at this lease's last structural change */
-    kcl_position start;      /* where it was created to begin; never KCL_AT_LATEST */
-    kcl_position checkpoint; /* equal to `start` until the first checkpoint */
-    uint64_t seek_epoch;     /* number of seeks; positions are ordered by (seek_epoch, checkpoint) */
-    const kcl_position *pending_seek; /* a seek that the owner has not applied yet, or NULL */
-    const kcl_position *pending;      /* prepared checkpoint, or NULL */
-    size_t pending_state_size;        /* bytes of its state; kcl_lease_store_ops.state reads them */
+    const char *owner;                      /* worker id, or NULL */
+    const char *next;                       /* worker that the owner is asked to pass it to, or NULL */
+    int64_t handoff_ms;                     /* with `next`: what is left until it may be forced; may be negative */
+    uint64_t token;                         /* rises at each change of owner; in server microseconds or above */
+    uint64_t prev_token;                    /* the token before the last change of owner */
+    uint64_t rev;                           /* version of the application at this lease's last structural change */
+    kcl_position start;                     /* where it was created to begin; never KCL_AT_LATEST */
+    kcl_position checkpoint;                /* equal to `start` until the first checkpoint */
+    uint64_t seek_epoch;                    /* number of seeks; positions are ordered by (seek_epoch, checkpoint) */
+    const kcl_position *pending_seek;       /* a seek that the owner has not applied yet, or NULL */
+    const kcl_position *pending;            /* prepared checkpoint, or NULL */
+    size_t pending_state_size;              /* bytes of its state; kcl_lease_store_ops.state reads them */
     const char *parents[KCL_RELATIVES_MAX]; /* shard ids of the same stream and epoch */
     size_t parents_count;
     const char *children[KCL_RELATIVES_MAX];
@@ -78,12 +78,12 @@ typedef enum kcl_member_state {
 typedef struct kcl_member {
     const char *id; /* name#nonce */
     kcl_member_state state;
-    int64_t joined_us;    /* server time of its first join; the smallest plans */
-    const char *host;     /* host name, "" unknown */
-    const char *boot_id;  /* identity of the host's running kernel, "" unknown */
-    uint64_t pid;         /* 0 unknown */
-    uint64_t pid_started; /* start time of the process as the kernel counts it; 0 unknown */
-    uint64_t max_leases;  /* most leases it takes */
+    int64_t joined_us;      /* server time of its first join; the smallest plans */
+    const char *host;       /* host name, "" unknown */
+    const char *boot_id;    /* identity of the host's running kernel, "" unknown */
+    uint64_t pid;           /* 0 unknown */
+    uint64_t pid_started;   /* start time of the process as the kernel counts it; 0 unknown */
+    uint64_t max_leases;    /* most leases it takes */
     uint64_t load_permille; /* how busy its processor cores are, 0 to 1000; 0 unknown */
 } kcl_member;
 

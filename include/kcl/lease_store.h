@@ -131,15 +131,15 @@ typedef struct kcl_store_caller {
 typedef struct kcl_store_answer {
     kcl_store_status status;
     kcl_generation generation; /* of the store */
-    uint64_t version;    /* the caller's table is complete up to here after this answer */
-    int more;            /* 1: changes were cut at KCL_STORE_PAGE; ask again */
-    int64_t server_us;   /* the store's clock, epoch microseconds */
-    int64_t hold_ms;     /* what is left of the hold; 0: calm */
-    int64_t born_ms;     /* birth of the application, epoch milliseconds */
-    int had_members;     /* 1: an older generation existed */
-    int synced;          /* 1: the leases were compared with the stream in this generation */
-    int64_t synced_us;   /* when that last happened, server time; 0: never */
-    uint64_t token_high; /* highest token known */
+    uint64_t version;          /* the caller's table is complete up to here after this answer */
+    int more;                  /* 1: changes were cut at KCL_STORE_PAGE; ask again */
+    int64_t server_us;         /* the store's clock, epoch microseconds */
+    int64_t hold_ms;           /* what is left of the hold; 0: calm */
+    int64_t born_ms;           /* birth of the application, epoch milliseconds */
+    int had_members;           /* 1: an older generation existed */
+    int synced;                /* 1: the leases were compared with the stream in this generation */
+    int64_t synced_us;         /* when that last happened, server time; 0: never */
+    uint64_t token_high;       /* highest token known */
 } kcl_store_answer;
 
 /** Receives what an answer shows. All members are required; called in the calling thread. */
@@ -160,24 +160,24 @@ typedef struct kcl_store_stream {
 
 /** What a joining worker brings. */
 typedef struct kcl_store_join {
-    const kcl_member *self;   /* id, host, boot_id, pid, pid_started, max_leases; joined_us 0 at a join */
+    const kcl_member *self;    /* id, host, boot_id, pid, pid_started, max_leases; joined_us 0 at a join */
     int64_t lease_duration_ms; /* D */
-    int64_t new_hold_ms;  /* hold of an application made by this call: one heartbeat interval; 0 after init */
-    int64_t born_ms;      /* birth to write into a new application; 0: the store's clock less two seconds */
-    int require_existing; /* 1: refuse to make a new application (KCL_ESTORECONF) */
+    int64_t new_hold_ms;       /* hold of an application made by this call: one heartbeat interval; 0 after init */
+    int64_t born_ms;           /* birth to write into a new application; 0: the store's clock less two seconds */
+    int require_existing;      /* 1: refuse to make a new application (KCL_ESTORECONF) */
     kcl_store_stream stream;
 } kcl_store_join;
 
 /** What a rejoining worker publishes: facts from its own table. Sent in pieces. */
 typedef struct kcl_store_rejoin {
-    kcl_store_join join;      /* as at join; self->joined_us is kept */
-    int64_t born_ms;          /* birth of the application as it knows it; merged to the smaller */
-    uint64_t token_high;      /* highest token it knows; merged to the higher */
-    const kcl_lease *leases;  /* facts: its whole table, own leases with its last acknowledged checkpoint */
-    size_t leases_count;      /* at most KCL_STORE_BATCH a piece */
-    int last;                 /* 1: last piece; only that one registers and sets ownership */
-    int life_over;            /* 1: its own life ran out at some time since it joined this ownership */
-    const char *const *held;  /* last piece: keys of the leases it runs now, */
+    kcl_store_join join;         /* as at join; self->joined_us is kept */
+    int64_t born_ms;             /* birth of the application as it knows it; merged to the smaller */
+    uint64_t token_high;         /* highest token it knows; merged to the higher */
+    const kcl_lease *leases;     /* facts: its whole table, own leases with its last acknowledged checkpoint */
+    size_t leases_count;         /* at most KCL_STORE_BATCH a piece */
+    int last;                    /* 1: last piece; only that one registers and sets ownership */
+    int life_over;               /* 1: its own life ran out at some time since it joined this ownership */
+    const char *const *held;     /* last piece: keys of the leases it runs now, */
     const uint64_t *held_tokens; /* and their tokens */
     size_t held_count;
 } kcl_store_rejoin;
@@ -294,9 +294,8 @@ typedef struct kcl_lease_store_ops {
      * DRAINING) are stored; a change of state (also from LOST) is a structural
      * change, the load is not. Never makes a member (R13). Said again: OK.
      */
-    kcl_rc (*heartbeat)(kcl_store_handle *h, const kcl_store_caller *by, kcl_member_state state,
-                        uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans,
-                        kcl_error *err);
+    kcl_rc (*heartbeat)(kcl_store_handle *h, const kcl_store_caller *by, kcl_member_state state, uint64_t load_permille,
+                        const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 
     /**
      * Shows what changed after `since`, without being a member and without any
@@ -310,9 +309,9 @@ typedef struct kcl_lease_store_ops {
      * `done` is 1 also notes synced and synced_us. Not calm: HOLD. Per entry OK
      * or DONE_BEFORE (exists).
      */
-    kcl_rc (*sync)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_new_lease *leases,
-                   size_t count, int done, kcl_store_result *results, const kcl_store_sink *sink,
-                   kcl_store_answer *ans, kcl_error *err);
+    kcl_rc (*sync)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_new_lease *leases, size_t count,
+                   int done, kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
+                   kcl_error *err);
 
     /**
      * Gives free leases to living, ACTIVE members. Not calm or not synced: HOLD.
@@ -321,8 +320,7 @@ typedef struct kcl_lease_store_ops {
      * seek applied, owner = target (a change of owner). Said again: REFUSED, rev differs.
      */
     kcl_rc (*claim)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
-                    kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
-                    kcl_error *err);
+                    kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 
     /**
      * Asks owners to pass leases on: next = target, deadline = now + max(drain_ms, D).
@@ -330,9 +328,9 @@ typedef struct kcl_lease_store_ops {
      * does not live, the target drains or is the owner, or next is already set.
      * Said again: REFUSED.
      */
-    kcl_rc (*handoff)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                      size_t count, int64_t drain_ms, kcl_store_result *results, const kcl_store_sink *sink,
-                      kcl_store_answer *ans, kcl_error *err);
+    kcl_rc (*handoff)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                      int64_t drain_ms, kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
+                      kcl_error *err);
 
     /**
      * The owner gives leases up; works during a hold. Per entry: held: the
@@ -342,8 +340,7 @@ typedef struct kcl_lease_store_ops {
      * delivering for good before it sends this (R21).
      */
     kcl_rc (*pass)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes, size_t count,
-                   kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
-                   kcl_error *err);
+                   kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 
     /**
      * Completes hand-offs whose deadline is over: owner = next. Not calm: HOLD.
@@ -352,8 +349,7 @@ typedef struct kcl_lease_store_ops {
      * applied, owner = next.
      */
     kcl_rc (*force)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
-                    kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
-                    kcl_error *err);
+                    kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 
     /**
      * Writes checkpoints; works during a hold. Per entry: not held: FENCED, or
@@ -361,9 +357,8 @@ typedef struct kcl_lease_store_ops {
      * OLD, nothing written (R14). prepare: likewise, stored beside the checkpoint.
      * Lag and load are stored either way. Said again: OK.
      */
-    kcl_rc (*checkpoint)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_commit *commits,
-                         size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                         kcl_store_answer *ans, kcl_error *err);
+    kcl_rc (*checkpoint)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_commit *commits, size_t count,
+                         kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 
     /**
      * The owner read a closed shard to its end; works during a hold. Held: state =
@@ -395,25 +390,25 @@ typedef struct kcl_lease_store_ops {
      * names has a lease that has started or is ended. 1: REFUSED when a living
      * owner holds it (the shard is no longer listed).
      */
-    kcl_rc (*cleanup)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *leases,
-                      size_t count, int gone_from_stream, kcl_store_result *results,
-                      const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
+    kcl_rc (*cleanup)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *leases, size_t count,
+                      int gone_from_stream, kcl_store_result *results, const kcl_store_sink *sink,
+                      kcl_store_answer *ans, kcl_error *err);
 
     /**
      * The caller goes: each lease it still owns is released as by pass (to next if
      * that lives), positions of `passes` are written first, and the member is
      * deleted with a tombstone. Said again: DONE_BEFORE.
      */
-    kcl_rc (*leave)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes,
-                    size_t count, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
+    kcl_rc (*leave)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes, size_t count,
+                    const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
 
     /**
      * The caller has proof that the process of member `id` is gone (same boot,
      * that process no longer runs): its life ends now and it is LOST. Unknown:
      * GONE. Lost already: DONE_BEFORE.
      */
-    kcl_rc (*evict)(kcl_store_handle *h, const kcl_store_caller *by, const char *id,
-                    const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
+    kcl_rc (*evict)(kcl_store_handle *h, const kcl_store_caller *by, const char *id, const kcl_store_sink *sink,
+                    kcl_store_answer *ans, kcl_error *err);
 
     /**
      * Reads the bytes of a prepared checkpoint into `state` (room for
@@ -441,14 +436,17 @@ typedef struct kcl_lease_store {
 /** Options of the Redis store. Start from KCL_REDIS_OPTIONS_INIT. Strings are copied. */
 typedef struct kcl_redis_options {
     size_t struct_size;
-    const char *url;      /* redis://[user[:password]@]host[:port][/database] or rediss://... */
-    const char *user;     /* over the URL's; NULL: as the URL says */
-    const char *password; /* over the URL's; NULL: as the URL says */
-    const char *ca_file;  /* PEM file to verify a rediss:// server with; NULL: the system's */
+    const char *url;              /* redis://[user[:password]@]host[:port][/database] or rediss://... */
+    const char *user;             /* over the URL's; NULL: as the URL says */
+    const char *password;         /* over the URL's; NULL: as the URL says */
+    const char *ca_file;          /* PEM file to verify a rediss:// server with; NULL: the system's */
     int allow_unidentified_store; /* 1: accept a Redis whose scripts may not read INFO (see docs) */
 } kcl_redis_options;
 
-#define KCL_REDIS_OPTIONS_INIT {sizeof(kcl_redis_options), NULL, NULL, NULL, NULL, 0}
+#define KCL_REDIS_OPTIONS_INIT                                                                                         \
+    {                                                                                                                  \
+        sizeof(kcl_redis_options), NULL, NULL, NULL, NULL, 0                                                           \
+    }
 
 /**
  * Makes a store over Redis 6.2 or newer. Does not connect. thread: any. blocks: no.

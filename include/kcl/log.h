@@ -36,7 +36,7 @@ typedef enum kcl_log_level {
 
 /** One key and its value; both NUL-terminated. */
 typedef struct kcl_log_pair {
-    const char *key;   /* shard, worker, token, from, to, ms, ... */
+    const char *key; /* shard, worker, token, from, to, ms, ... */
     const char *value;
 } kcl_log_pair;
 

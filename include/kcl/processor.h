@@ -40,12 +40,12 @@ KCL_BEGIN_DECLS
 
 /** What a processor is told when its shard starts. Valid during the call only. */
 typedef struct kcl_init_info {
-    const char *stream;            /* stream name */
-    const char *shard;             /* shard id */
-    uint64_t token;                /* fencing token of this ownership */
-    kcl_position from;             /* the stored checkpoint: where reading begins */
-    const kcl_position *pending;   /* a prepared checkpoint that was not committed, or NULL */
-    const void *pending_state;     /* its bytes, or NULL */
+    const char *stream;          /* stream name */
+    const char *shard;           /* shard id */
+    uint64_t token;              /* fencing token of this ownership */
+    kcl_position from;           /* the stored checkpoint: where reading begins */
+    const kcl_position *pending; /* a prepared checkpoint that was not committed, or NULL */
+    const void *pending_state;   /* its bytes, or NULL */
     size_t pending_state_size;
 } kcl_init_info;
 
@@ -102,7 +102,10 @@ typedef struct kcl_processor_callbacks {
     int (*dead_letter)(void *processor, const kcl_batch *batch, kcl_checkpointer *c);
 } kcl_processor_callbacks;
 
-#define KCL_PROCESSOR_INIT {sizeof(kcl_processor_callbacks), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+#define KCL_PROCESSOR_INIT                                                                                             \
+    {                                                                                                                  \
+        sizeof(kcl_processor_callbacks), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL                                \
+    }
 
 /**
  * What happens to a batch whose process_records keeps failing. Whatever is chosen,

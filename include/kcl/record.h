@@ -49,8 +49,8 @@ typedef enum kcl_position_kind {
  */
 typedef struct kcl_position {
     kcl_position_kind kind;
-    int64_t time_ms; /* epoch milliseconds; KCL_AT_TIMESTAMP only, else 0 */
-    uint64_t sub;    /* KCL_AFTER_SEQUENCE only, else 0 */
+    int64_t time_ms;                  /* epoch milliseconds; KCL_AT_TIMESTAMP only, else 0 */
+    uint64_t sub;                     /* KCL_AFTER_SEQUENCE only, else 0 */
     char sequence[KCL_SEQUENCE_SIZE]; /* KCL_AFTER_SEQUENCE only, else "" */
 } kcl_position;
 

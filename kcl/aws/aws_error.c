@@ -132,8 +132,7 @@ kcl_rc kcl_aws_error_rc(const char *code, int status)
 enum kcl_clock_doubt kcl_aws_error_clock(const char *code)
 {
     static const char *const wrong[] = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"};
-    static const char *const suspect[] = {"InvalidSignatureException", "SignatureDoesNotMatch",
-                                          "AuthFailure"};
+    static const char *const suspect[] = {"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         if (strcmp(code, wrong[i]) == 0)
             return KCL_CLOCK_WRONG;

@@ -19,8 +19,7 @@ struct kcl_aws_error {
 };
 
 /** Reads code and message of an answer. @param error_type  header x-amzn-ErrorType, "" none */
-void kcl_aws_error_read(struct kcl_aws_error *out, const char *error_type, const char *body,
-                        size_t body_size);
+void kcl_aws_error_read(struct kcl_aws_error *out, const char *error_type, const char *body, size_t body_size);
 
 /** What an answer with this code (may be "") and HTTP status means. KCL_OK for a 200. */
 kcl_rc kcl_aws_error_rc(const char *code, int status);

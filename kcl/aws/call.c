@@ -57,8 +57,8 @@ static kcl_rc failed(enum kcl_aws_operation operation, kcl_rc rc, kcl_error *err
 
 /* Header lines, one after the other with a NUL behind each: "name: value". */
 static kcl_rc submit_signed(struct kcl_aws *aws, uint64_t op, enum kcl_aws_operation operation,
-                            const struct kcl_sigv4_request *signing, const char *authorization,
-                            const char *url, kcl_error *err)
+                            const struct kcl_sigv4_request *signing, const char *authorization, const char *url,
+                            kcl_error *err)
 {
     struct kcl_buf text;
     const char *lines[HEADERS_MAX];
@@ -143,8 +143,8 @@ static kcl_rc sign_and_submit(struct kcl_aws *aws, uint64_t op, enum kcl_aws_ope
     return rc;
 }
 
-kcl_rc kcl_aws_send(struct kcl_aws *aws, uint64_t op, enum kcl_aws_operation operation,
-                    const char *stream_arn, const struct kcl_buf *body, kcl_error *err)
+kcl_rc kcl_aws_send(struct kcl_aws *aws, uint64_t op, enum kcl_aws_operation operation, const char *stream_arn,
+                    const struct kcl_buf *body, kcl_error *err)
 {
     const struct kcl_aws_settings *s = aws->settings;
     const struct kcl_endpoint_options options = {

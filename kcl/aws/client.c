@@ -74,8 +74,7 @@ void kcl_client_free(struct kcl_client *c)
 /* ---- calling ---- */
 
 /* One try. The request ends by its own time-outs. */
-static kcl_rc try_once(struct kcl_client *c, const struct call *call, struct kcl_net_answer *out,
-                       kcl_error *err)
+static kcl_rc try_once(struct kcl_client *c, const struct call *call, struct kcl_net_answer *out, kcl_error *err)
 {
     uint64_t op = ++c->op;
     kcl_rc rc = kcl_aws_send(&c->aws, op, call->operation, call->arn, call->body, err);
@@ -101,8 +100,7 @@ static bool may_repeat(const struct call *call, kcl_rc rc)
 }
 
 /* Waits before a repetition; false: there is no time left for one. */
-static bool wait_before(struct kcl_client *c, kcl_rc rc, uint32_t attempt, const kcl_error *err,
-                        uint64_t end_ms)
+static bool wait_before(struct kcl_client *c, kcl_rc rc, uint32_t attempt, const kcl_error *err, uint64_t end_ms)
 {
     uint64_t asked_ms = err->retry_after_ms > 0 ? (uint64_t)err->retry_after_ms : 0;
     uint64_t until_ms = kcl_clock_ms() + kcl_retry_delay_ms(&c->rng, rc, attempt, asked_ms);
@@ -133,8 +131,8 @@ static kcl_rc make_call(struct kcl_client *c, struct call *call, struct kcl_net_
 }
 
 /* A call without output. `done` is what the service says to a second try of what the first one did. */
-static kcl_rc command(struct kcl_client *c, enum kcl_aws_operation operation, const char *arn,
-                      struct kcl_buf *body, enum repeat repeat, kcl_rc done, kcl_error *err)
+static kcl_rc command(struct kcl_client *c, enum kcl_aws_operation operation, const char *arn, struct kcl_buf *body,
+                      enum repeat repeat, kcl_rc done, kcl_error *err)
 {
     struct call call = {.operation = operation, .arn = arn, .body = body, .repeat = repeat};
     struct kcl_net_answer answer;
@@ -148,8 +146,8 @@ static kcl_rc command(struct kcl_client *c, enum kcl_aws_operation operation, co
 /* ---- operations ---- */
 
 /* An answer with a body that has to be there. */
-static kcl_rc ask(struct kcl_client *c, enum kcl_aws_operation operation, const char *arn,
-                  struct kcl_buf *body, struct kcl_net_answer *answer, kcl_error *err)
+static kcl_rc ask(struct kcl_client *c, enum kcl_aws_operation operation, const char *arn, struct kcl_buf *body,
+                  struct kcl_net_answer *answer, kcl_error *err)
 {
     struct call call = {.operation = operation, .arn = arn, .body = body, .repeat = REPEAT_SAFE};
     kcl_rc rc = make_call(c, &call, answer, err);
@@ -160,8 +158,8 @@ static kcl_rc ask(struct kcl_client *c, enum kcl_aws_operation operation, const 
     return rc;
 }
 
-kcl_rc kcl_client_describe(struct kcl_client *c, const struct kcl_stream_ref *stream,
-                           struct kcl_stream_summary *out, kcl_error *err)
+kcl_rc kcl_client_describe(struct kcl_client *c, const struct kcl_stream_ref *stream, struct kcl_stream_summary *out,
+                           kcl_error *err)
 {
     struct kcl_buf body;
     struct kcl_net_answer answer;
@@ -175,8 +173,8 @@ kcl_rc kcl_client_describe(struct kcl_client *c, const struct kcl_stream_ref *st
     return rc;
 }
 
-static kcl_rc list_page(struct kcl_client *c, const struct kcl_stream_ref *stream,
-                        struct kcl_shard_list **list, char **token, kcl_error *err)
+static kcl_rc list_page(struct kcl_client *c, const struct kcl_stream_ref *stream, struct kcl_shard_list **list,
+                        char **token, kcl_error *err)
 {
     struct kcl_buf body;
     struct kcl_net_answer answer;
@@ -193,8 +191,8 @@ static kcl_rc list_page(struct kcl_client *c, const struct kcl_stream_ref *strea
     return rc;
 }
 
-kcl_rc kcl_client_list_shards(struct kcl_client *c, const struct kcl_stream_ref *stream,
-                              struct kcl_shard_list **out, kcl_error *err)
+kcl_rc kcl_client_list_shards(struct kcl_client *c, const struct kcl_stream_ref *stream, struct kcl_shard_list **out,
+                              kcl_error *err)
 {
     struct kcl_shard_list *list = NULL;
     char *token = NULL;
@@ -218,8 +216,7 @@ static kcl_rc add_names(struct kcl_stream_names *all, const struct kcl_stream_na
 {
     if (page->count > STREAMS_MAX - all->count)
         return kcl_error_set(err, KCL_ETOOBIG, "more than %d streams", STREAMS_MAX);
-    char(*names)[KCL_NAME_SIZE] =
-        kcl_realloc_array(all->names, all->count + page->count + 1, sizeof(names[0]));
+    char(*names)[KCL_NAME_SIZE] = kcl_realloc_array(all->names, all->count + page->count + 1, sizeof(names[0]));
     if (names == NULL)
         return kcl_error_set(err, KCL_ENOMEM, "a list of streams: out of memory");
     memcpy(names + all->count, page->names, page->count * sizeof(names[0]));
@@ -290,8 +287,8 @@ kcl_rc kcl_client_merge(struct kcl_client *c, const struct kcl_stream_ref *strea
     return command(c, KCL_AWS_MERGE_SHARDS, stream->arn, &body, REPEAT_REFUSED, KCL_OK, err);
 }
 
-kcl_rc kcl_client_update_shard_count(struct kcl_client *c, const struct kcl_stream_ref *stream,
-                                     int64_t target, kcl_error *err)
+kcl_rc kcl_client_update_shard_count(struct kcl_client *c, const struct kcl_stream_ref *stream, int64_t target,
+                                     kcl_error *err)
 {
     struct kcl_buf body;
     kcl_buf_init(&body, REQUEST_LIMIT);
@@ -300,8 +297,8 @@ kcl_rc kcl_client_update_shard_count(struct kcl_client *c, const struct kcl_stre
 }
 
 /* One PutRecords of what is not stored yet. */
-static kcl_rc put_once(struct kcl_client *c, const struct kcl_stream_ref *stream,
-                       struct kcl_put_entry *entries, size_t count, kcl_error *err)
+static kcl_rc put_once(struct kcl_client *c, const struct kcl_stream_ref *stream, struct kcl_put_entry *entries,
+                       size_t count, kcl_error *err)
 {
     struct kcl_buf body;
     struct kcl_net_answer answer;
@@ -319,8 +316,8 @@ static kcl_rc put_once(struct kcl_client *c, const struct kcl_stream_ref *stream
     return rc;
 }
 
-kcl_rc kcl_client_put(struct kcl_client *c, const struct kcl_stream_ref *stream,
-                      struct kcl_put_entry *entries, size_t count, kcl_error *err)
+kcl_rc kcl_client_put(struct kcl_client *c, const struct kcl_stream_ref *stream, struct kcl_put_entry *entries,
+                      size_t count, kcl_error *err)
 {
     uint64_t end_ms = kcl_clock_ms() + (uint64_t)c->timeout_ms;
     kcl_error local = {.code = KCL_OK};

@@ -27,8 +27,8 @@ struct kcl_client;
  * @param log         borrowed; may be NULL
  * @return as kcl_aws_settings_load and kcl_net_new
  */
-KCL_MUST_CHECK kcl_rc kcl_client_new(struct kcl_client **out, const struct kcl_aws_options *o,
-                                     int64_t timeout_ms, const struct kcl_log *log, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_client_new(struct kcl_client **out, const struct kcl_aws_options *o, int64_t timeout_ms,
+                                     const struct kcl_log *log, kcl_error *err);
 void kcl_client_free(struct kcl_client *c); /* NULL is fine */
 
 KCL_MUST_CHECK kcl_rc kcl_client_describe(struct kcl_client *c, const struct kcl_stream_ref *stream,
@@ -37,17 +37,14 @@ KCL_MUST_CHECK kcl_rc kcl_client_describe(struct kcl_client *c, const struct kcl
 KCL_MUST_CHECK kcl_rc kcl_client_list_shards(struct kcl_client *c, const struct kcl_stream_ref *stream,
                                              struct kcl_shard_list **out, kcl_error *err);
 /** All names. @param out  `names` is the caller's: kcl_free */
-KCL_MUST_CHECK kcl_rc kcl_client_list_streams(struct kcl_client *c, struct kcl_stream_names *out,
-                                              kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_client_list_streams(struct kcl_client *c, struct kcl_stream_names *out, kcl_error *err);
 /** @param shards  0: on demand. KCL_EBUSY: it exists already */
-KCL_MUST_CHECK kcl_rc kcl_client_create(struct kcl_client *c, const char *name, int64_t shards,
-                                        kcl_error *err);
-KCL_MUST_CHECK kcl_rc kcl_client_delete(struct kcl_client *c, const struct kcl_stream_ref *stream,
-                                        kcl_error *err);
-KCL_MUST_CHECK kcl_rc kcl_client_split(struct kcl_client *c, const struct kcl_stream_ref *stream,
-                                       const char *shard, const char *new_starting_hash_key, kcl_error *err);
-KCL_MUST_CHECK kcl_rc kcl_client_merge(struct kcl_client *c, const struct kcl_stream_ref *stream,
-                                       const char *shard, const char *adjacent, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_client_create(struct kcl_client *c, const char *name, int64_t shards, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_client_delete(struct kcl_client *c, const struct kcl_stream_ref *stream, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_client_split(struct kcl_client *c, const struct kcl_stream_ref *stream, const char *shard,
+                                       const char *new_starting_hash_key, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_client_merge(struct kcl_client *c, const struct kcl_stream_ref *stream, const char *shard,
+                                       const char *adjacent, kcl_error *err);
 KCL_MUST_CHECK kcl_rc kcl_client_update_shard_count(struct kcl_client *c, const struct kcl_stream_ref *stream,
                                                     int64_t target, kcl_error *err);
 /**

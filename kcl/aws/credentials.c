@@ -26,9 +26,8 @@ static bool is_set(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
-kcl_rc kcl_credentials_init(struct kcl_credentials *c, const char *access_key_id,
-                            const char *secret_access_key, const char *session_token, const char *where,
-                            kcl_error *err)
+kcl_rc kcl_credentials_init(struct kcl_credentials *c, const char *access_key_id, const char *secret_access_key,
+                            const char *session_token, const char *where, kcl_error *err)
 {
     *c = (struct kcl_credentials){0};
     if (!is_set(access_key_id) || !is_set(secret_access_key))
@@ -75,14 +74,13 @@ static kcl_rc from_environment(struct chain *chain, const struct kcl_credentials
     const char *token = o->env(o->env_user, "AWS_SESSION_TOKEN");
     if (!is_set(id) && !is_set(secret))
         return KCL_OK;
-    return kcl_credentials_init(&chain->found, id, secret, token, "credentials of the environment",
-                                &chain->failure);
+    return kcl_credentials_init(&chain->found, id, secret, token, "credentials of the environment", &chain->failure);
 }
 
 static kcl_rc from_profile(struct chain *chain, const struct kcl_credentials_options *o)
 {
-    static const char *const later[] = {"role_arn", "web_identity_token_file", "credential_process",
-                                        "sso_session", "sso_start_url"};
+    static const char *const later[] = {"role_arn", "web_identity_token_file", "credential_process", "sso_session",
+                                        "sso_start_url"};
     const char *id = kcl_profiles_get(o->profiles, KCL_PROFILE, o->profile, "aws_access_key_id");
     const char *secret = kcl_profiles_get(o->profiles, KCL_PROFILE, o->profile, "aws_secret_access_key");
     const char *token = kcl_profiles_get(o->profiles, KCL_PROFILE, o->profile, "aws_session_token");
@@ -91,12 +89,10 @@ static kcl_rc from_profile(struct chain *chain, const struct kcl_credentials_opt
         if ((i == 0 || (!is_set(id) && !is_set(secret))) &&
             is_set(kcl_profiles_get(o->profiles, KCL_PROFILE, o->profile, later[i])))
             return kcl_error_set(&chain->failure, KCL_ECREDENTIALS,
-                                 "profile %.100s uses %s, which this version does not support", o->profile,
-                                 later[i]);
+                                 "profile %.100s uses %s, which this version does not support", o->profile, later[i]);
     if (!is_set(id) && !is_set(secret))
         return KCL_OK;
-    return kcl_credentials_init(&chain->found, id, secret, token, "credentials of the profile",
-                                &chain->failure);
+    return kcl_credentials_init(&chain->found, id, secret, token, "credentials of the profile", &chain->failure);
 }
 
 static kcl_rc search(struct chain *chain, const struct kcl_credentials_options *o)

@@ -34,8 +34,8 @@ struct kcl_credentials {
  * @retval KCL_ENOMEM        out of memory
  */
 KCL_MUST_CHECK kcl_rc kcl_credentials_init(struct kcl_credentials *c, const char *access_key_id,
-                                           const char *secret_access_key, const char *session_token,
-                                           const char *where, kcl_error *err);
+                                           const char *secret_access_key, const char *session_token, const char *where,
+                                           kcl_error *err);
 /** Wipes and frees what it holds; fine for an empty one. */
 void kcl_credentials_fini(struct kcl_credentials *c);
 

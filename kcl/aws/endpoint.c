@@ -59,15 +59,13 @@ static kcl_rc use_url(struct kcl_endpoint *out, const char *url, kcl_error *err)
 {
     bool https = strncmp(url, "https://", 8) == 0;
     if (!https && strncmp(url, "http://", 7) != 0)
-        return kcl_error_set(err, KCL_ECONFIG, "endpoint \"%.200s\": must begin with https:// or http://",
-                             url);
+        return kcl_error_set(err, KCL_ECONFIG, "endpoint \"%.200s\": must begin with https:// or http://", url);
     const char *host = url + (https ? 8 : 7);
     size_t host_size = strcspn(host, "/");
     const char *path = host + host_size;
     for (const char *c = url; *c != '\0'; c++)
         if ((unsigned char)*c <= ' ' || *c == 0x7f || strchr("@?#\\\"<>%", *c) != NULL)
-            return kcl_error_set(err, KCL_ECONFIG, "endpoint \"%.200s\": only scheme, host, port and path",
-                                 url);
+            return kcl_error_set(err, KCL_ECONFIG, "endpoint \"%.200s\": only scheme, host, port and path", url);
     int size = snprintf(out->url, sizeof(out->url), "%s%s", url, *path == '\0' ? "/" : "");
     if (host_size == 0 || host[0] == ':' || size < 0 || (size_t)size >= sizeof(out->url))
         return kcl_error_set(err, KCL_ECONFIG, "endpoint \"%.200s\": has no host, or is too long", url);
@@ -86,8 +84,7 @@ static kcl_rc use_override(struct kcl_endpoint *out, const struct kcl_endpoint_o
         return kcl_error_set(err, KCL_ECONFIG, "endpoint \"%.200s\": cannot be combined with FIPS endpoints",
                              o->endpoint_url);
     if (o->dual_stack)
-        return kcl_error_set(err, KCL_ECONFIG,
-                             "endpoint \"%.200s\": cannot be combined with dual-stack endpoints",
+        return kcl_error_set(err, KCL_ECONFIG, "endpoint \"%.200s\": cannot be combined with dual-stack endpoints",
                              o->endpoint_url);
     return use_url(out, o->endpoint_url, err);
 }
@@ -104,15 +101,15 @@ static kcl_rc check_arn(const char *arn, const struct kcl_partition *p, enum kcl
     if (rc != KCL_OK)
         return rc;
     if (strcmp(out->partition, p->id) != 0)
-        return kcl_error_set(err, KCL_EINVAL, "\"%.200s\" is of partition %s, the region of partition %s",
-                             arn, out->partition, p->id);
+        return kcl_error_set(err, KCL_EINVAL, "\"%.200s\" is of partition %s, the region of partition %s", arn,
+                             out->partition, p->id);
     if (kind == KCL_ENDPOINT_PLAIN)
         return kcl_error_set(err, KCL_EINVAL, "an operation that takes no ARN was given \"%.200s\"", arn);
     return KCL_OK;
 }
 
-kcl_rc kcl_endpoint_find(struct kcl_endpoint *out, const struct kcl_endpoint_options *o,
-                         enum kcl_endpoint_kind kind, const char *arn, kcl_error *err)
+kcl_rc kcl_endpoint_find(struct kcl_endpoint *out, const struct kcl_endpoint_options *o, enum kcl_endpoint_kind kind,
+                         const char *arn, kcl_error *err)
 {
     if (o->endpoint_url != NULL && o->endpoint_url[0] != '\0')
         return use_override(out, o, err);
@@ -131,12 +128,10 @@ kcl_rc kcl_endpoint_find(struct kcl_endpoint *out, const struct kcl_endpoint_opt
     }
     if (arn != NULL && !is_iso(p) && !o->plain_hosts)
         (void)snprintf(url, sizeof(url), "https://%s.%s-kinesis%s.%s.%s", parsed.account,
-                       kind == KCL_ENDPOINT_DATA ? "data" : "control", o->fips ? "-fips" : "", o->region,
-                       suffix);
+                       kind == KCL_ENDPOINT_DATA ? "data" : "control", o->fips ? "-fips" : "", o->region, suffix);
     else if (o->fips && !o->dual_stack && strcmp(p->id, "aws-us-gov") == 0) /* its plain host is FIPS */
         (void)snprintf(url, sizeof(url), "https://kinesis.%s.%s", o->region, suffix);
     else
-        (void)snprintf(url, sizeof(url), "https://kinesis%s.%s.%s", o->fips ? "-fips" : "", o->region,
-                       suffix);
+        (void)snprintf(url, sizeof(url), "https://kinesis%s.%s.%s", o->fips ? "-fips" : "", o->region, suffix);
     return use_url(out, url, err);
 }

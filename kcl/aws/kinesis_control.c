@@ -34,8 +34,8 @@ void kcl_time_add(struct kcl_buf *out, int64_t at_ms)
     kcl_buf_printf(out, "%" PRId64 ".%03d", at_ms / 1000, (int)(at_ms % 1000));
 }
 
-void kcl_list_shards_request(struct kcl_buf *out, const struct kcl_stream_ref *stream,
-                             enum kcl_shard_filter filter, int64_t at_ms, const char *token)
+void kcl_list_shards_request(struct kcl_buf *out, const struct kcl_stream_ref *stream, enum kcl_shard_filter filter,
+                             int64_t at_ms, const char *token)
 {
     static const char *const types[] = {
         [KCL_SHARDS_AT_LATEST] = "AT_LATEST",
@@ -195,8 +195,7 @@ static kcl_rc read_token(const struct kcl_aws_json *json, char **token, kcl_erro
     return *token != NULL ? KCL_OK : kcl_error_set(err, KCL_ENOMEM, "a page token: out of memory");
 }
 
-kcl_rc kcl_list_shards_answer(const char *body, size_t size, struct kcl_shard_list **list, char **token,
-                              kcl_error *err)
+kcl_rc kcl_list_shards_answer(const char *body, size_t size, struct kcl_shard_list **list, char **token, kcl_error *err)
 {
     struct kcl_aws_json *json = NULL;
     if (kcl_aws_json_parse(&json, body, size) != KCL_OK)
@@ -229,8 +228,7 @@ static kcl_rc read_summary(const struct kcl_aws_json *json, struct kcl_stream_su
     return KCL_OK;
 }
 
-kcl_rc kcl_describe_stream_answer(const char *body, size_t size, struct kcl_stream_summary *out,
-                                  kcl_error *err)
+kcl_rc kcl_describe_stream_answer(const char *body, size_t size, struct kcl_stream_summary *out, kcl_error *err)
 {
     struct kcl_aws_json *json = NULL;
     if (kcl_aws_json_parse(&json, body, size) != KCL_OK)

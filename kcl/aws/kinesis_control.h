@@ -41,16 +41,16 @@ enum kcl_shard_filter {
 #define KCL_SHARDS_MAX 200000
 
 /** @param token  of the page before; then the stream and the filter are left out. NULL: the first page */
-void kcl_list_shards_request(struct kcl_buf *out, const struct kcl_stream_ref *stream,
-                             enum kcl_shard_filter filter, int64_t at_ms, const char *token);
+void kcl_list_shards_request(struct kcl_buf *out, const struct kcl_stream_ref *stream, enum kcl_shard_filter filter,
+                             int64_t at_ms, const char *token);
 /**
  * Reads a page and puts its shards behind those of `*list` (NULL: none yet),
  * which is replaced when it has to grow.
  *
  * @param token  of the next page, the caller's (kcl_free); NULL after the last
  */
-KCL_MUST_CHECK kcl_rc kcl_list_shards_answer(const char *body, size_t size, struct kcl_shard_list **list,
-                                             char **token, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_list_shards_answer(const char *body, size_t size, struct kcl_shard_list **list, char **token,
+                                             kcl_error *err);
 
 struct kcl_stream_summary {
     char name[KCL_NAME_SIZE];
@@ -64,8 +64,8 @@ struct kcl_stream_summary {
 };
 
 void kcl_describe_stream_request(struct kcl_buf *out, const struct kcl_stream_ref *stream);
-KCL_MUST_CHECK kcl_rc kcl_describe_stream_answer(const char *body, size_t size,
-                                                 struct kcl_stream_summary *out, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_describe_stream_answer(const char *body, size_t size, struct kcl_stream_summary *out,
+                                                 kcl_error *err);
 
 /** @param shards  0: on demand */
 void kcl_create_stream_request(struct kcl_buf *out, const char *name, int64_t shards);

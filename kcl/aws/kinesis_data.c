@@ -44,8 +44,8 @@ kcl_rc kcl_get_iterator_request(struct kcl_buf *out, const struct kcl_stream_ref
     case KCL_AT_SHARD_END:
         break;
     }
-    return kcl_error_set(err, KCL_EINVAL, "there is no iterator at position kind %d of shard %s",
-                         (int)from->kind, shard);
+    return kcl_error_set(err, KCL_EINVAL, "there is no iterator at position kind %d of shard %s", (int)from->kind,
+                         shard);
 }
 
 static kcl_rc make_iterator(struct kcl_text **out, struct kcl_bytes text, kcl_error *err)
@@ -72,8 +72,8 @@ kcl_rc kcl_get_iterator_answer(const char *body, size_t size, struct kcl_text **
     return rc;
 }
 
-void kcl_get_records_request(struct kcl_buf *out, const struct kcl_stream_ref *stream,
-                             const struct kcl_text *iterator, uint32_t limit)
+void kcl_get_records_request(struct kcl_buf *out, const struct kcl_stream_ref *stream, const struct kcl_text *iterator,
+                             uint32_t limit)
 {
     kcl_buf_text(out, "{");
     if (stream->arn != NULL) {

@@ -30,8 +30,8 @@ KCL_MUST_CHECK kcl_rc kcl_get_iterator_answer(const char *body, size_t size, str
 #define KCL_ITERATOR_MAX 65536
 
 /** @param limit  most records, 1 to 10000; with an ARN it is sent along, with a name it is not needed */
-void kcl_get_records_request(struct kcl_buf *out, const struct kcl_stream_ref *stream,
-                             const struct kcl_text *iterator, uint32_t limit);
+void kcl_get_records_request(struct kcl_buf *out, const struct kcl_stream_ref *stream, const struct kcl_text *iterator,
+                             uint32_t limit);
 /**
  * Decodes the answer in place. Takes the body over whatever happens.
  *
@@ -61,7 +61,7 @@ struct kcl_put_entry {
 size_t kcl_put_records_request(struct kcl_buf *out, const struct kcl_stream_ref *stream,
                                const struct kcl_put_entry *entries, size_t count);
 /** Fills rc, shard and sequence of the entries that were sent: those whose `rc` is not KCL_OK, in order. */
-KCL_MUST_CHECK kcl_rc kcl_put_records_answer(const char *body, size_t size, struct kcl_put_entry *entries,
-                                             size_t count, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_put_records_answer(const char *body, size_t size, struct kcl_put_entry *entries, size_t count,
+                                             kcl_error *err);
 
 #endif /* KCL_AWS_KINESIS_DATA_H */

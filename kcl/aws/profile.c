@@ -90,8 +90,7 @@ static void clear_properties(struct section *s)
     s->count = 0;
 }
 
-static struct section *find_section(const struct kcl_profiles *p, enum kcl_profile_kind kind,
-                                    struct kcl_bytes name)
+static struct section *find_section(const struct kcl_profiles *p, enum kcl_profile_kind kind, struct kcl_bytes name)
 {
     for (size_t i = 0; p != NULL && i < p->count; i++)
         if (p->sections[i].kind == kind && kcl_bytes_is(name, p->sections[i].name))
@@ -100,8 +99,7 @@ static struct section *find_section(const struct kcl_profiles *p, enum kcl_profi
 }
 
 /* Makes the section the current one, new or not. */
-static kcl_rc enter_section(struct reader *r, enum kcl_profile_kind kind, struct kcl_bytes name,
-                            bool prefixed)
+static kcl_rc enter_section(struct reader *r, enum kcl_profile_kind kind, struct kcl_bytes name, bool prefixed)
 {
     struct kcl_profiles *p = r->profiles;
     struct section *s = find_section(p, kind, name);
@@ -371,7 +369,6 @@ kcl_rc kcl_profile_places(struct kcl_profile_places *out, const char *home, cons
 {
     if (!place(out->config, config_file, home, "config") ||
         !place(out->credentials, credentials_file, home, "credentials"))
-        return kcl_error_set(err, KCL_ECONFIG, "the path of an AWS file is longer than %d bytes",
-                             KCL_PATH_SIZE - 1);
+        return kcl_error_set(err, KCL_ECONFIG, "the path of an AWS file is longer than %d bytes", KCL_PATH_SIZE - 1);
     return KCL_OK;
 }

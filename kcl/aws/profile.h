@@ -50,8 +50,7 @@ struct kcl_profile_places {
     char credentials[KCL_PATH_SIZE];
 };
 /** From HOME, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; each may be NULL. KCL_ECONFIG: too long. */
-KCL_MUST_CHECK kcl_rc kcl_profile_places(struct kcl_profile_places *out, const char *home,
-                                         const char *config_file, const char *credentials_file,
-                                         kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_profile_places(struct kcl_profile_places *out, const char *home, const char *config_file,
+                                         const char *credentials_file, kcl_error *err);
 
 #endif /* KCL_AWS_PROFILE_H */

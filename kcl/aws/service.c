@@ -111,9 +111,9 @@ static void fail(struct kcl_service *s, struct ask *a, kcl_rc rc, const kcl_erro
     char text[512];
     bool of_shard = a->ask.kind == KCL_STREAM_ITERATOR || a->ask.kind == KCL_STREAM_RECORDS;
     bool with_id = err->request_id[0] != '\0';
-    int size = snprintf(text, sizeof(text), "%s of %s: %s%s%s", kcl_aws_operation_name(operation_of(a)),
-                        of_shard ? a->ask.shard : s->stream, err->message, with_id ? ", request " : "",
-                        err->request_id);
+    int size =
+        snprintf(text, sizeof(text), "%s of %s: %s%s%s", kcl_aws_operation_name(operation_of(a)),
+                 of_shard ? a->ask.shard : s->stream, err->message, with_id ? ", request " : "", err->request_id);
     if (size >= (int)sizeof(text))
         size = (int)sizeof(text) - 1;
     kcl_stream_answer_fini(&a->answer);

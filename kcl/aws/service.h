@@ -32,8 +32,7 @@ struct kcl_service_options {
 };
 
 /** KCL_EINVAL: the stream is neither a name nor an ARN. KCL_ENOMEM. */
-KCL_MUST_CHECK kcl_rc kcl_service_new(struct kcl_service **out, const struct kcl_service_options *o,
-                                      kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_service_new(struct kcl_service **out, const struct kcl_service_options *o, kcl_error *err);
 /** Forgets all asks and frees; NULL is fine. Before its kcl_net. */
 void kcl_service_free(struct kcl_service *s);
 

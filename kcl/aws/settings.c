@@ -108,8 +108,7 @@ static kcl_rc read_profiles(struct sources *s, kcl_error *err)
     wipe(&config);
     wipe(&credentials);
     kcl_free(places);
-    if (rc == KCL_OK && strcmp(s->profile, "default") != 0 &&
-        !kcl_profiles_has(s->profiles, KCL_PROFILE, s->profile))
+    if (rc == KCL_OK && strcmp(s->profile, "default") != 0 && !kcl_profiles_has(s->profiles, KCL_PROFILE, s->profile))
         return kcl_error_set(err, KCL_ECONFIG, "there is no profile \"%.100s\" in the AWS files", s->profile);
     return rc;
 }
@@ -145,8 +144,8 @@ static kcl_rc find_region(struct kcl_aws_settings *out, const struct sources *s,
     if (!kcl_label_valid(region))
         return kcl_error_set(err, KCL_EREGION, "region \"%.100s\": not the name of a region", region);
     if (arn.region[0] != '\0' && out->endpoint_url == NULL && strcmp(arn.region, region) != 0)
-        return kcl_error_set(err, KCL_EREGION, "the stream is in region %s, the region in use is %s",
-                             arn.region, region);
+        return kcl_error_set(err, KCL_EREGION, "the stream is in region %s, the region in use is %s", arn.region,
+                             region);
     return copy(&out->region, region, err);
 }
 
@@ -154,8 +153,7 @@ static kcl_rc find_region(struct kcl_aws_settings *out, const struct sources *s,
 static struct kcl_bytes services_url(const struct sources *s)
 {
     const char *name = of_profile(s, "services");
-    const char *block =
-        name != NULL ? kcl_profiles_get(s->profiles, KCL_PROFILE_SERVICES, name, "kinesis") : NULL;
+    const char *block = name != NULL ? kcl_profiles_get(s->profiles, KCL_PROFILE_SERVICES, name, "kinesis") : NULL;
     return block != NULL ? kcl_profiles_nested(block, "endpoint_url") : (struct kcl_bytes){NULL, 0};
 }
 
@@ -172,8 +170,7 @@ static kcl_rc find_endpoint(struct kcl_aws_settings *out, const struct sources *
     struct kcl_bytes nested = services_url(s);
     if (url == NULL && nested.size > 0) {
         out->endpoint_url = kcl_memdup(nested.at, nested.size);
-        return out->endpoint_url != NULL ? KCL_OK
-                                         : kcl_error_set(err, KCL_ENOMEM, "AWS settings: out of memory");
+        return out->endpoint_url != NULL ? KCL_OK : kcl_error_set(err, KCL_ENOMEM, "AWS settings: out of memory");
     }
     if (url == NULL)
         url = of_profile(s, "endpoint_url");

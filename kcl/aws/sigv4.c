@@ -39,8 +39,7 @@ static bool is_signed(const char *name)
 }
 
 /* The headers to sign, sorted by name; those of one name stay in their order. Returns how many. */
-static size_t sort_headers(const struct kcl_sigv4_request *r,
-                           const struct kcl_sigv4_header *out[KCL_SIGV4_HEADERS_MAX])
+static size_t sort_headers(const struct kcl_sigv4_request *r, const struct kcl_sigv4_header *out[KCL_SIGV4_HEADERS_MAX])
 {
     size_t count = 0;
     for (size_t i = 0; i < r->headers_count; i++) {
@@ -132,8 +131,7 @@ static void add_scope(struct kcl_buf *out, const struct kcl_sigv4_request *r)
     kcl_buf_printf(out, "%.8s/%s/%s/aws4_request", r->date, r->region, r->service);
 }
 
-kcl_rc kcl_sigv4_string_to_sign(const struct kcl_sigv4_request *r, struct kcl_bytes canonical,
-                                struct kcl_buf *out)
+kcl_rc kcl_sigv4_string_to_sign(const struct kcl_sigv4_request *r, struct kcl_bytes canonical, struct kcl_buf *out)
 {
     unsigned char digest[KCL_SHA256_SIZE];
     char hex[HEX_SIZE];
@@ -148,8 +146,7 @@ kcl_rc kcl_sigv4_string_to_sign(const struct kcl_sigv4_request *r, struct kcl_by
 }
 
 /* The key of the day: date, region, service and a constant, each signed with what came before. */
-static kcl_rc signing_key(const struct kcl_sigv4_request *r, const char *secret,
-                          unsigned char key[KCL_SHA256_SIZE])
+static kcl_rc signing_key(const struct kcl_sigv4_request *r, const char *secret, unsigned char key[KCL_SHA256_SIZE])
 {
     char first[4 + SECRET_MAX + 1] = "AWS4";
     size_t size = strlen(secret);
@@ -196,8 +193,7 @@ static kcl_rc sign(const struct kcl_sigv4_request *r, const char *secret, char h
     return rc;
 }
 
-kcl_rc kcl_sigv4_authorization(const struct kcl_sigv4_request *r, const struct kcl_credentials *c,
-                               struct kcl_buf *out)
+kcl_rc kcl_sigv4_authorization(const struct kcl_sigv4_request *r, const struct kcl_credentials *c, struct kcl_buf *out)
 {
     const struct kcl_sigv4_header *headers[KCL_SIGV4_HEADERS_MAX];
     char hex[HEX_SIZE];

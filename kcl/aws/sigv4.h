@@ -50,7 +50,7 @@ KCL_MUST_CHECK kcl_rc kcl_sigv4_string_to_sign(const struct kcl_sigv4_request *r
                                                struct kcl_buf *out);
 
 /** Appends the value of the Authorization header. KCL_EINVAL: more headers or a longer secret than fit. */
-KCL_MUST_CHECK kcl_rc kcl_sigv4_authorization(const struct kcl_sigv4_request *r,
-                                              const struct kcl_credentials *c, struct kcl_buf *out);
+KCL_MUST_CHECK kcl_rc kcl_sigv4_authorization(const struct kcl_sigv4_request *r, const struct kcl_credentials *c,
+                                              struct kcl_buf *out);
 
 #endif /* KCL_AWS_SIGV4_H */

@@ -7,8 +7,7 @@
 
 #define FIRST_RECORDS 64
 
-_Static_assert(offsetof(struct kcl_block, batch) == 0,
-               "kcl_batch_retain finds the block by its first member");
+_Static_assert(offsetof(struct kcl_block, batch) == 0, "kcl_batch_retain finds the block by its first member");
 
 struct kcl_ledger *kcl_ledger_new(void)
 {
@@ -105,8 +104,7 @@ void kcl_block_release(struct kcl_block *block)
     kcl_free(block->records);
     if (block->ledger != NULL) {
         /* After the memory is free: what the ledger shows may be used at once. */
-        (void)atomic_fetch_add_explicit(&block->ledger->returned_bytes, block->charged_bytes,
-                                        memory_order_release);
+        (void)atomic_fetch_add_explicit(&block->ledger->returned_bytes, block->charged_bytes, memory_order_release);
         kcl_ledger_release(block->ledger);
     }
     kcl_block_release(block->parent); /* not a view: one step deep */

@@ -29,7 +29,7 @@ void kcl_ledger_release(struct kcl_ledger *ledger);
 struct kcl_block {
     kcl_batch batch; /* first: a kcl_batch of ours is a kcl_block */
     atomic_uint refs;
-    char *body;         /* owned; records point into it; freed with kcl_free */
+    char *body; /* owned; records point into it; freed with kcl_free */
     size_t body_size;
     kcl_record *records; /* owned; batch.records is this */
     size_t records_room;

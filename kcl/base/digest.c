@@ -40,8 +40,7 @@ kcl_rc kcl_hmac_sha256(const void *key, size_t key_size, const void *bytes, size
     if (key_size > INT_MAX) {
         return KCL_EINVAL;
     }
-    if (HMAC(EVP_sha256(), key, (int)key_size, bytes, size, out, &out_size) == NULL ||
-        out_size != KCL_SHA256_SIZE) {
+    if (HMAC(EVP_sha256(), key, (int)key_size, bytes, size, out, &out_size) == NULL || out_size != KCL_SHA256_SIZE) {
         return KCL_ENOMEM;
     }
     return KCL_OK;

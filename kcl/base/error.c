@@ -83,8 +83,7 @@ const char *kcl_error_class_name(kcl_error_class cls)
     return "?";
 }
 
-void kcl_error_list(void (*on)(void *user, const char *name, kcl_rc rc, kcl_error_class cls,
-                               const char *text),
+void kcl_error_list(void (*on)(void *user, const char *name, kcl_rc rc, kcl_error_class cls, const char *text),
                     void *user)
 {
     size_t i;

@@ -23,8 +23,7 @@ static void must(int rc)
     }
 }
 
-kcl_rc kcl_mailbox_init(struct kcl_mailbox *m, size_t room, bool with_fd, void (*wake)(void *user),
-                        void *wake_user)
+kcl_rc kcl_mailbox_init(struct kcl_mailbox *m, size_t room, bool with_fd, void (*wake)(void *user), void *wake_user)
 {
     memset(m, 0, sizeof(*m));
     m->wake = wake;

@@ -42,8 +42,8 @@ struct kcl_mailbox {
  * KCL_ENOMEM, or KCL_EFULL when no descriptor is left.
  * @param with_fd also make an eventfd, so that a reader can poll or wait with a time-out
  */
-KCL_MUST_CHECK kcl_rc kcl_mailbox_init(struct kcl_mailbox *m, size_t room, bool with_fd,
-                                       void (*wake)(void *user), void *wake_user);
+KCL_MUST_CHECK kcl_rc kcl_mailbox_init(struct kcl_mailbox *m, size_t room, bool with_fd, void (*wake)(void *user),
+                                       void *wake_user);
 /** The mailbox must be empty, and no other thread use it any more. */
 void kcl_mailbox_fini(struct kcl_mailbox *m);
 /** Hands a message over. KCL_EFULL or KCL_ECLOSED: it is still the caller's. */
@@ -52,7 +52,8 @@ KCL_MUST_CHECK kcl_rc kcl_mailbox_put(struct kcl_mailbox *m, struct kcl_message 
 KCL_MUST_CHECK kcl_rc kcl_mailbox_put_control(struct kcl_mailbox *m, struct kcl_message *message);
 /** Takes the oldest message, or NULL. `closed` (may be NULL): empty and closed. Reader only; does not block. */
 struct kcl_message *kcl_mailbox_take(struct kcl_mailbox *m, bool *closed);
-/** Waits until there is a message or it is closed, or until CLOCK_BOOTTIME `until_ms` (UINT64_MAX: for ever). Needs with_fd. */
+/** Waits until there is a message or it is closed, or until CLOCK_BOOTTIME `until_ms` (UINT64_MAX: for ever). Needs
+ * with_fd. */
 void kcl_mailbox_wait(struct kcl_mailbox *m, uint64_t until_ms);
 void kcl_mailbox_close(struct kcl_mailbox *m);
 

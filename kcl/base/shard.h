@@ -20,7 +20,7 @@ struct kcl_shard {
     char hash_start[KCL_HASH_KEY_SIZE];
     char hash_end[KCL_HASH_KEY_SIZE];
     char seq_start[KCL_SEQUENCE_SIZE]; /* "" for a child named by GetRecords */
-    bool closed; /* has an ending sequence number */
+    bool closed;                       /* has an ending sequence number */
 };
 
 struct kcl_shard_list {

@@ -3,8 +3,8 @@
 
 #include <stddef.h>
 
-void kcl_sm_init(struct kcl_sm *sm, const char *machine, const struct kcl_sm_state *table, uint32_t state,
-                 uint64_t id, struct kcl_trace *trace)
+void kcl_sm_init(struct kcl_sm *sm, const char *machine, const struct kcl_sm_state *table, uint32_t state, uint64_t id,
+                 struct kcl_trace *trace)
 {
     sm->machine = machine;
     sm->table = table;

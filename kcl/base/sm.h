@@ -21,16 +21,16 @@ struct kcl_sm_state {
 };
 
 struct kcl_sm {
-    const char *machine;              /* "membership", "life", ... */
+    const char *machine; /* "membership", "life", ... */
     const struct kcl_sm_state *table;
     uint32_t state;
-    uint64_t id;                      /* tells machines of one kind apart in the trace */
-    uint64_t since_ms;                /* when the present state was entered */
-    struct kcl_trace *trace;          /* may be NULL */
+    uint64_t id;             /* tells machines of one kind apart in the trace */
+    uint64_t since_ms;       /* when the present state was entered */
+    struct kcl_trace *trace; /* may be NULL */
 };
 
-void kcl_sm_init(struct kcl_sm *sm, const char *machine, const struct kcl_sm_state *table, uint32_t state,
-                 uint64_t id, struct kcl_trace *trace);
+void kcl_sm_init(struct kcl_sm *sm, const char *machine, const struct kcl_sm_state *table, uint32_t state, uint64_t id,
+                 struct kcl_trace *trace);
 /** Moves, records the time and emits a trace event. A move the table forbids trips kcl_check. */
 void kcl_sm_move(struct kcl_sm *sm, uint64_t now_ms, uint32_t to, const char *cause);
 const char *kcl_sm_name(const struct kcl_sm *sm);

@@ -72,8 +72,7 @@ static void fill_blocked(sigset_t *set)
     }
 }
 
-kcl_rc kcl_thread_start(struct kcl_thread *t, const char *name, size_t stack_bytes, void (*run)(void *user),
-                        void *user)
+kcl_rc kcl_thread_start(struct kcl_thread *t, const char *name, size_t stack_bytes, void (*run)(void *user), void *user)
 {
     struct start *start = kcl_alloc(sizeof(*start));
     kcl_rc rc = KCL_ENOMEM;

@@ -19,7 +19,7 @@
 struct kcl_timer {
     uint64_t due_ms; /* KCL_NEVER: not in the heap */
     uint64_t serial;
-    size_t index;    /* place in the heap + 1; 0: not in it */
+    size_t index; /* place in the heap + 1; 0: not in it */
     void *owner;
 };
 

@@ -31,7 +31,7 @@ struct kcl_trace_event {
 struct kcl_trace {
     void (*on_event)(void *user, const struct kcl_trace_event *event);
     void *user;
-    uint64_t broken; /* invariants that did not hold, counted by kcl_check */
+    uint64_t broken;         /* invariants that did not hold, counted by kcl_check */
     const char *broken_text; /* the first of them: static */
 };
 
@@ -42,8 +42,7 @@ void kcl_trace_emit(struct kcl_trace *trace, const struct kcl_trace_event *event
  * An invariant. Debug builds abort with file and line; release builds count it in
  * the trace and answer false, and the caller closes its smallest unit.
  */
-#define kcl_check(trace, condition) \
-    ((condition) ? 1 : kcl_check_failed((trace), #condition, __FILE__, __LINE__))
+#define kcl_check(trace, condition) ((condition) ? 1 : kcl_check_failed((trace), #condition, __FILE__, __LINE__))
 int kcl_check_failed(struct kcl_trace *trace, const char *text, const char *file, int line);
 
 #endif /* KCL_BASE_TRACE_H */

@@ -101,12 +101,11 @@ static kcl_rc read_option(struct kcl_args *a, int argc, char *const *argv, int *
     const struct kcl_args_option *option = find(a, word, size);
     struct kcl_args_given *given = &a->given[a->given_count];
     if (word[0] != '-') {
-        return kcl_error_set(err, KCL_EOPTION, "\"%.100s\" is not an option; see %s --help", word,
-                             a->command);
+        return kcl_error_set(err, KCL_EOPTION, "\"%.100s\" is not an option; see %s --help", word, a->command);
     }
     if (option == NULL) {
-        return kcl_error_set(err, KCL_EOPTION, "unknown option %.*s; see %s --help",
-                             (int)(size < 100 ? size : 100), word, a->command);
+        return kcl_error_set(err, KCL_EOPTION, "unknown option %.*s; see %s --help", (int)(size < 100 ? size : 100),
+                             word, a->command);
     }
     given->option = option;
     if (option->value[0] == '\0') {
@@ -119,8 +118,7 @@ static kcl_rc read_option(struct kcl_args *a, int argc, char *const *argv, int *
     } else if (*at < argc) {
         given->value = argv[(*at)++];
     } else {
-        return kcl_error_set(err, KCL_EOPTION, "%s needs a value: %s %s", option->flag, option->flag,
-                             option->value);
+        return kcl_error_set(err, KCL_EOPTION, "%s needs a value: %s %s", option->flag, option->flag, option->value);
     }
     if (given->value[0] == '\0') {
         return kcl_error_set(err, KCL_EOPTION, "the value of %s is empty", option->flag);
@@ -163,8 +161,8 @@ bool kcl_args_has(const struct kcl_args *a, const char *flag)
     return kcl_args_get(a, flag) != NULL;
 }
 
-kcl_rc kcl_args_number(const struct kcl_args *a, const char *flag, uint64_t least, uint64_t most,
-                       uint64_t standard, uint64_t *out, kcl_error *err)
+kcl_rc kcl_args_number(const struct kcl_args *a, const char *flag, uint64_t least, uint64_t most, uint64_t standard,
+                       uint64_t *out, kcl_error *err)
 {
     const char *text = kcl_args_get(a, flag);
     uint64_t value = standard;
@@ -191,8 +189,7 @@ static kcl_rc set_pair(kcl_config *config, const char *pair, kcl_error *err)
 {
     char name[64];
     const char *equals = strchr(pair, '=');
-    if (equals == NULL ||
-        !kcl_bytes_copy(name, sizeof(name), (struct kcl_bytes){pair, (size_t)(equals - pair)})) {
+    if (equals == NULL || !kcl_bytes_copy(name, sizeof(name), (struct kcl_bytes){pair, (size_t)(equals - pair)})) {
         return kcl_error_set(err, KCL_EOPTION, "--set takes NAME=VALUE; kcl config lists the names");
     }
     return kcl_config_set(config, name, equals + 1, err);

@@ -55,11 +55,10 @@ KCL_MUST_CHECK kcl_rc kcl_args_parse(struct kcl_args *a, int argc, char *const *
 const char *kcl_args_get(const struct kcl_args *a, const char *flag);
 bool kcl_args_has(const struct kcl_args *a, const char *flag);
 /** A number; `standard` when it was not given. KCL_EOPTION names flag, value and range. */
-KCL_MUST_CHECK kcl_rc kcl_args_number(const struct kcl_args *a, const char *flag, uint64_t least,
-                                      uint64_t most, uint64_t standard, uint64_t *out, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_args_number(const struct kcl_args *a, const char *flag, uint64_t least, uint64_t most,
+                                      uint64_t standard, uint64_t *out, kcl_error *err);
 /** The value of an option that must be there. KCL_EOPTION: it is not. */
-KCL_MUST_CHECK kcl_rc kcl_args_need(const struct kcl_args *a, const char *flag, const char **out,
-                                    kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_args_need(const struct kcl_args *a, const char *flag, const char **out, kcl_error *err);
 
 /** Makes a configuration: environment first, then what was given, in order, --set NAME=VALUE too. */
 KCL_MUST_CHECK kcl_rc kcl_args_config(const struct kcl_args *a, kcl_config **out, kcl_error *err);

@@ -38,8 +38,7 @@ static void print_option(void *user, const kcl_option_info *o)
 {
     struct kcl_buf *out = user;
     kcl_buf_printf(out, "%s\n    %s\n    %s", o->name, o->text, o->type);
-    kcl_buf_printf(out, "%s%s%s%s", o->range[0] != '\0' ? ", " : "", o->range, o->unit[0] != '\0' ? " " : "",
-                   o->unit);
+    kcl_buf_printf(out, "%s%s%s%s", o->range[0] != '\0' ? ", " : "", o->range, o->unit[0] != '\0' ? " " : "", o->unit);
     kcl_buf_printf(out, "%s%s", o->standard[0] != '\0' ? ", default " : "", o->standard);
     kcl_buf_printf(out, "%s%s", o->environment[0] != '\0' ? ", " : "", o->environment);
     kcl_buf_printf(out, "%s%s\n", o->flag[0] != '\0' ? ", " : "", o->flag);
@@ -140,8 +139,8 @@ static void print_errors_page(struct kcl_buf *out)
 static void metric_row(void *user, const char *name, kcl_metric_kind kind, const char *unit, const char *text)
 {
     struct kcl_buf *out = user;
-    kcl_buf_printf(out, "| `%s` | %s | %s | %s |\n", name, kind == KCL_METRIC_COUNTER ? "counter" : "gauge",
-                   unit, text);
+    kcl_buf_printf(out, "| `%s` | %s | %s | %s |\n", name, kind == KCL_METRIC_COUNTER ? "counter" : "gauge", unit,
+                   text);
 }
 
 static void print_metrics_page(struct kcl_buf *out)

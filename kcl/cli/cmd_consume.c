@@ -114,8 +114,9 @@ static kcl_rc open_dead_letter(const struct kcl_args *a, const kcl_config *confi
         return rc;
     }
     if (needed != (path != NULL)) {
-        return kcl_error_set(err, KCL_EOPTION, needed ? "--on-failure %s needs --dead-letter FILE"
-                                                      : "--dead-letter needs --on-failure dead_letter or bisect, not %s",
+        return kcl_error_set(err, KCL_EOPTION,
+                             needed ? "--on-failure %s needs --dead-letter FILE"
+                                    : "--dead-letter needs --on-failure dead_letter or bisect, not %s",
                              policy);
     }
     return needed ? kcl_dead_letter_open(&run.consume.dead_letter, path, err) : KCL_OK;
@@ -131,8 +132,7 @@ static kcl_rc configure(const struct kcl_args *a, kcl_config *config, uint64_t *
         return kcl_error_set(err, KCL_EOPTION, "--redis and --memory exclude each other");
     }
     if (!memory && kcl_setup_redis_url(a) == NULL) {
-        return kcl_error_set(err, KCL_EOPTION, "one of --redis and --memory is needed; see %s --help",
-                             COMMAND);
+        return kcl_error_set(err, KCL_EOPTION, "one of --redis and --memory is needed; see %s --help", COMMAND);
     }
     kcl_rc rc = need(config, "stream", "--stream", err);
     if (rc == KCL_OK) {

@@ -17,8 +17,7 @@
 #define RATE_MAX   10000000
 
 static const struct kcl_args_option own_options[] = {
-    {"--key", "K", "Partition key of all records. Default: the number of the line, which spreads them.",
-     NULL},
+    {"--key", "K", "Partition key of all records. Default: the number of the line, which spreads them.", NULL},
     {"--rate", "N", "Records a second at most.", NULL},
     KCL_SETUP_TIMEOUT_ROW,
     KCL_SETUP_SET_ROW,
@@ -132,9 +131,9 @@ static int put(const struct kcl_args *a, const kcl_config *config, struct put *p
     kcl_put_pace_init(&p->pace, rate, kcl_clock_us());
     rc = put_all(p, &err);
     if (rc == KCL_OK) {
-        kcl_print_message(COMMAND, "%llu records, %llu bytes, %llu calls, %llu ms",
-                          (unsigned long long)p->records, (unsigned long long)p->bytes,
-                          (unsigned long long)p->calls, (unsigned long long)(kcl_clock_ms() - begin_ms));
+        kcl_print_message(COMMAND, "%llu records, %llu bytes, %llu calls, %llu ms", (unsigned long long)p->records,
+                          (unsigned long long)p->bytes, (unsigned long long)p->calls,
+                          (unsigned long long)(kcl_clock_ms() - begin_ms));
     } else {
         rc = kcl_error_wrap(&err, rc, "after %llu records", (unsigned long long)p->records);
     }

@@ -22,8 +22,8 @@ static const struct kcl_setup_help help = {
     "Shows the workers of an application and its leases: who reads which shard, under which token, how far "
     "it got. Changes nothing."};
 
-static kcl_rc read_list(const kcl_lease_store *store, const char *app, int64_t timeout_ms,
-                        struct kcl_lease_list *list, kcl_error *err)
+static kcl_rc read_list(const kcl_lease_store *store, const char *app, int64_t timeout_ms, struct kcl_lease_list *list,
+                        kcl_error *err)
 {
     kcl_store_handle *h = NULL;
     kcl_rc rc = store->ops->open(store->self, app, timeout_ms, &h, err);

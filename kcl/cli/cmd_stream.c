@@ -221,9 +221,8 @@ static const struct verb {
     kcl_rc (*run)(struct action *c, kcl_error *err);
     bool of_stream;
 } verbs[] = {
-    {"create", create, true},        {"describe", describe, true}, {"list", list, false},
-    {"split", split, true},          {"merge", merge, true},       {"reshard", reshard, true},
-    {"delete", delete_stream, true},
+    {"create", create, true}, {"describe", describe, true}, {"list", list, false},           {"split", split, true},
+    {"merge", merge, true},   {"reshard", reshard, true},   {"delete", delete_stream, true},
 };
 
 static const struct verb *find_verb(const char *word)
@@ -270,15 +269,14 @@ int kcl_cmd_stream(int argc, char *const *argv)
     const struct verb *verb = argc > 0 ? find_verb(argv[0]) : NULL;
     bool asks_help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
     if (verb == NULL && !asks_help) {
-        kcl_print_message(COMMAND, "%s%.60s%s; see %s --help",
-                          argc > 0 ? "no action \"" : "an action is missing", argc > 0 ? argv[0] : "",
-                          argc > 0 ? "\"" : "", COMMAND);
+        kcl_print_message(COMMAND, "%s%.60s%s; see %s --help", argc > 0 ? "no action \"" : "an action is missing",
+                          argc > 0 ? argv[0] : "", argc > 0 ? "\"" : "", COMMAND);
         return KCL_EXIT_USAGE;
     }
     kcl_args_init(&args, COMMAND, own_options);
     kcl_args_add_config(&args, kcl_setup_client_options);
-    if (!kcl_setup_begin(&args, verb != NULL ? argc - 1 : argc, verb != NULL ? argv + 1 : argv, &help,
-                         &config, &code)) {
+    if (!kcl_setup_begin(&args, verb != NULL ? argc - 1 : argc, verb != NULL ? argv + 1 : argv, &help, &config,
+                         &code)) {
         return code;
     }
     if (verb != NULL) {

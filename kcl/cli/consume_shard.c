@@ -76,15 +76,15 @@ static int process_records(void *processor, const kcl_batch *batch, kcl_checkpoi
         settle(s, c);
         return 1;
     }
-    kcl_rc rc = kcl_sink_write(&s->app->sink, &s->head, batch->records, batch->records_count, batch->token,
-                               &s->buffer, &result);
+    kcl_rc rc = kcl_sink_write(&s->app->sink, &s->head, batch->records, batch->records_count, batch->token, &s->buffer,
+                               &result);
     if (rc == KCL_ECLOSED) {
         s->app->stop(s->app->user);
         return 1;
     }
     if (rc != KCL_OK) {
-        kcl_print_message(s->app->command, "shard %s: a batch of %zu records could not be printed: %s",
-                          s->name, batch->records_count, kcl_rc_text(rc));
+        kcl_print_message(s->app->command, "shard %s: a batch of %zu records could not be printed: %s", s->name,
+                          batch->records_count, kcl_rc_text(rc));
         return 1;
     }
     if (result.written == batch->records_count) {
@@ -112,8 +112,9 @@ static int dead_letter(void *processor, const kcl_batch *batch, kcl_checkpointer
     int error = rc == KCL_OK ? kcl_dead_letter_write(&s->app->dead_letter, &s->buffer) : 0;
     kcl_buf_fini(&s->buffer);
     if (rc != KCL_OK || error != 0) {
-        kcl_print_message(s->app->command, "shard %s: a batch of %zu records could not be written to the dead-letter file: %s",
-                          s->name, batch->records_count, rc != KCL_OK ? kcl_rc_text(rc) : strerror(error));
+        kcl_print_message(s->app->command,
+                          "shard %s: a batch of %zu records could not be written to the dead-letter file: %s", s->name,
+                          batch->records_count, rc != KCL_OK ? kcl_rc_text(rc) : strerror(error));
         return 1;
     }
     return 0;
@@ -133,8 +134,7 @@ static int lease_lost(void *processor)
     struct shard *s = processor;
     if (s->owes) {
         atomic_store(&s->app->failed, true);
-        kcl_print_message(s->app->command, "shard %s: moved before its last line printed was recorded",
-                          s->name);
+        kcl_print_message(s->app->command, "shard %s: moved before its last line printed was recorded", s->name);
     }
     return 0;
 }

@@ -50,13 +50,13 @@ static char *add_time(char *at, int64_t time_ms)
     return time_ms < 0 ? ADD(at, "null") : add_number(at, (uint64_t)time_ms);
 }
 
-void kcl_json_lines(struct kcl_buf *out, const struct kcl_json_head *head, const kcl_record *records,
-                    size_t count, uint64_t token)
+void kcl_json_lines(struct kcl_buf *out, const struct kcl_json_head *head, const kcl_record *records, size_t count,
+                    uint64_t token)
 {
     for (size_t i = 0; i < count; i++) {
         const kcl_record *r = &records[i];
-        size_t most = head->size + FIXED_MAX + KCL_PRINT_JSON_MAX(r->partition_key_size) +
-                      KCL_BASE64_CHARS(r->data_size);
+        size_t most =
+            head->size + FIXED_MAX + KCL_PRINT_JSON_MAX(r->partition_key_size) + KCL_BASE64_CHARS(r->data_size);
         if (kcl_buf_reserve(out, most) != KCL_OK) {
             return;
         }

@@ -23,7 +23,7 @@ struct kcl_json_head {
 
 void kcl_json_head_init(struct kcl_json_head *head, const char *stream, const char *shard);
 /** Appends the lines of `count` records. The buffer's error: KCL_ENOMEM, KCL_ETOOBIG. */
-void kcl_json_lines(struct kcl_buf *out, const struct kcl_json_head *head, const kcl_record *records,
-                    size_t count, uint64_t token);
+void kcl_json_lines(struct kcl_buf *out, const struct kcl_json_head *head, const kcl_record *records, size_t count,
+                    uint64_t token);
 
 #endif /* KCL_CLI_JSON_LINE_H */

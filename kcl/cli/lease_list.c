@@ -36,8 +36,7 @@ static void on_reset(void *user)
 }
 
 /* The value stored under `key`, made when there is none; NULL: out of memory, which is noted. */
-static void *place(struct kcl_lease_list *list, struct kcl_map *map, const char *key, size_t key_size,
-                   size_t size)
+static void *place(struct kcl_lease_list *list, struct kcl_map *map, const char *key, size_t key_size, size_t size)
 {
     void *value = kcl_map_get(map, key);
     if (value != NULL) {
@@ -45,8 +44,7 @@ static void *place(struct kcl_lease_list *list, struct kcl_map *map, const char 
     }
     value = kcl_alloc(size);
     /* The key lies at the beginning of both structures. */
-    if (value == NULL || !kcl_string_copy(value, key_size, key) ||
-        kcl_map_put(map, value, value, NULL) != KCL_OK) {
+    if (value == NULL || !kcl_string_copy(value, key_size, key) || kcl_map_put(map, value, value, NULL) != KCL_OK) {
         kcl_free(value);
         list->rc = KCL_ENOMEM;
         return NULL;
@@ -154,7 +152,6 @@ void kcl_position_name(const kcl_position *position, char out[KCL_POSITION_NAME_
     if (position->sub == 0) {
         (void)snprintf(out, KCL_POSITION_NAME_SIZE, "%s", position->sequence);
     } else {
-        (void)snprintf(out, KCL_POSITION_NAME_SIZE, "%s:%llu", position->sequence,
-                       (unsigned long long)position->sub);
+        (void)snprintf(out, KCL_POSITION_NAME_SIZE, "%s:%llu", position->sequence, (unsigned long long)position->sub);
     }
 }

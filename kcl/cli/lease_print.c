@@ -71,8 +71,7 @@ static void number_or_null(struct kcl_buf *out, const char *name, int64_t value)
     }
 }
 
-static void worker_json(const struct kcl_lease_list *list, const struct kcl_list_worker *w,
-                        struct kcl_buf *out)
+static void worker_json(const struct kcl_lease_list *list, const struct kcl_list_worker *w, struct kcl_buf *out)
 {
     kcl_buf_text(out, "{\"id\":");
     kcl_print_json(out, w->id, strlen(w->id));
@@ -134,8 +133,7 @@ enum { WORKER_COLUMNS = 6, LEASE_COLUMNS = 8 };
 typedef char cell[CELL_SIZE];
 
 /* Prints `rows` rows of cells under a heading. */
-static void print_cells(struct kcl_buf *out, const char *const *heading, cell *cells, size_t rows,
-                        size_t columns)
+static void print_cells(struct kcl_buf *out, const char *const *heading, cell *cells, size_t rows, size_t columns)
 {
     const char **all = kcl_alloc_array((rows + 1) * columns, sizeof(*all));
     if (all == NULL) {
@@ -189,8 +187,7 @@ static void fill_lease(const struct kcl_lease_list *list, const struct kcl_list_
 
 void kcl_lease_list_table(const struct kcl_lease_list *list, struct kcl_buf *out)
 {
-    static const char *const worker_heading[WORKER_COLUMNS] = {"WORKER", "STATE", "LEASES",
-                                                               "MAX",    "HOST",  "PID"};
+    static const char *const worker_heading[WORKER_COLUMNS] = {"WORKER", "STATE", "LEASES", "MAX", "HOST", "PID"};
     static const char *const lease_heading[LEASE_COLUMNS] = {"SHARD",      "STATE",  "OWNER",   "TOKEN",
                                                              "CHECKPOINT", "BEHIND", "PARENTS", "CHANGED"};
     size_t workers = list->workers.count;

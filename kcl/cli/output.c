@@ -66,8 +66,7 @@ static void write_line(struct kcl_buf *line)
 {
     kcl_buf_text(line, "\n");
     if (kcl_buf_rc(line) == KCL_OK) {
-        (void)!kcl_write_all(STDERR_FILENO, line->data,
-                             line->size); /* there is nobody to tell that it failed */
+        (void)!kcl_write_all(STDERR_FILENO, line->data, line->size); /* there is nobody to tell that it failed */
     }
     kcl_buf_fini(line);
 }
@@ -111,8 +110,7 @@ void kcl_print_message(const char *command, const char *format, ...)
 
 int kcl_print_failure(const char *command, const kcl_error *err)
 {
-    if (err->code == KCL_EOPTION || err->code == KCL_ECONFIG || err->code == KCL_EREGION ||
-        err->code == KCL_EINVAL) {
+    if (err->code == KCL_EOPTION || err->code == KCL_ECONFIG || err->code == KCL_EREGION || err->code == KCL_EINVAL) {
         kcl_print_message(command, "%s", err->message);
         return KCL_EXIT_USAGE;
     }
@@ -130,8 +128,7 @@ void kcl_format_time(char out[KCL_TIME_SIZE], int64_t epoch_ms)
         seconds--;
     }
     char text[24] = "";
-    if (gmtime_r(&seconds, &parts) == NULL ||
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
+    if (gmtime_r(&seconds, &parts) == NULL || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
         (void)snprintf(out, KCL_TIME_SIZE, "%lld", (long long)epoch_ms);
         return;
     }
@@ -171,12 +168,7 @@ void kcl_print_log(const kcl_log_event *event, void *user)
 static size_t utf8_size(const unsigned char *text, size_t size)
 {
     unsigned char first = text[0];
-    size_t want = first < 0x80   ? 1
-                  : first < 0xc2 ? 0
-                  : first < 0xe0 ? 2
-                  : first < 0xf0 ? 3
-                  : first < 0xf5 ? 4
-                                 : 0;
+    size_t want = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
     if (want == 0 || want > size) {
         return 0;
     }

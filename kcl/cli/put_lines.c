@@ -29,8 +29,7 @@ kcl_rc kcl_put_lines_feed(struct kcl_put_lines *p, const void *bytes, size_t siz
     if (rc != KCL_OK) {
         return kcl_error_set(err, rc, "line %llu: %s", (unsigned long long)p->lines + 1, kcl_rc_text(rc));
     }
-    if (p->in.size - p->taken > KCL_PUT_LINE_MAX &&
-        memchr(p->in.data + p->taken, '\n', KCL_PUT_LINE_MAX + 1) == NULL) {
+    if (p->in.size - p->taken > KCL_PUT_LINE_MAX && memchr(p->in.data + p->taken, '\n', KCL_PUT_LINE_MAX + 1) == NULL) {
         return kcl_error_set(err, KCL_ETOOBIG, "line %llu is longer than the %zu bytes a record may have",
                              (unsigned long long)p->lines + 1, KCL_PUT_LINE_MAX);
     }

@@ -42,8 +42,7 @@ struct kcl_put_lines {
 void kcl_put_lines_init(struct kcl_put_lines *p, const char *key);
 void kcl_put_lines_fini(struct kcl_put_lines *p);
 /** Takes input in. KCL_ENOMEM; KCL_ETOOBIG: a line is longer than KCL_PUT_LINE_MAX. */
-KCL_MUST_CHECK kcl_rc kcl_put_lines_feed(struct kcl_put_lines *p, const void *bytes, size_t size,
-                                         kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_put_lines_feed(struct kcl_put_lines *p, const void *bytes, size_t size, kcl_error *err);
 /** There is no more input: the rest is a line too, unless it is empty. */
 void kcl_put_lines_end(struct kcl_put_lines *p);
 /** Moves lines into the batch, up to `most` records in it. True: the batch is full, or `most` is reached. */

@@ -47,8 +47,8 @@ kcl_rc kcl_setup_timeout(const struct kcl_args *a, int64_t *out, kcl_error *err)
     return rc;
 }
 
-kcl_rc kcl_setup_need(const struct kcl_args *a, const kcl_config *config, enum kcl_option_id id,
-                      const char *flag, const char **out, kcl_error *err)
+kcl_rc kcl_setup_need(const struct kcl_args *a, const kcl_config *config, enum kcl_option_id id, const char *flag,
+                      const char **out, kcl_error *err)
 {
     const char *value = kcl_config_text(config, id);
     if (value[0] == '\0') {
@@ -109,8 +109,7 @@ kcl_rc kcl_setup_client(const kcl_config *config, int64_t timeout_ms, struct kcl
     return kcl_client_new(out, &options, timeout_ms, NULL, err);
 }
 
-kcl_rc kcl_setup_stream(const struct kcl_args *a, const kcl_config *config, struct kcl_stream_ref *out,
-                        kcl_error *err)
+kcl_rc kcl_setup_stream(const struct kcl_args *a, const kcl_config *config, struct kcl_stream_ref *out, kcl_error *err)
 {
     const char *stream = NULL;
     kcl_rc rc = kcl_setup_need(a, config, KCL_OPTION_stream, "--stream", &stream, err);

@@ -16,27 +16,26 @@
 #include "kcl/worker/config.h"
 
 /* Rows of commands that use a Redis store. */
-#define KCL_SETUP_REDIS_ROWS                                                                                 \
-    {"--redis", "URL",                                                                                       \
-     "Lease store: redis://[user[:password]@]host[:port][/database], or rediss:// for TLS. Default: "        \
-     "KCL_REDIS_URL, which keeps a password out of the list of processes.",                                  \
-     NULL},                                                                                                  \
-        {"--redis-ca-file", "FILE", "PEM file that verifies a rediss:// server.", NULL},                     \
-    {                                                                                                        \
-        "--allow-unidentified-store", "",                                                                    \
-            "Accept a Redis whose scripts may not read INFO server: a roll-back of it may go unnoticed.",    \
-            NULL                                                                                             \
+#define KCL_SETUP_REDIS_ROWS                                                                                           \
+    {"--redis", "URL",                                                                                                 \
+     "Lease store: redis://[user[:password]@]host[:port][/database], or rediss:// for TLS. Default: "                  \
+     "KCL_REDIS_URL, which keeps a password out of the list of processes.",                                            \
+     NULL},                                                                                                            \
+        {"--redis-ca-file", "FILE", "PEM file that verifies a rediss:// server.", NULL},                               \
+    {                                                                                                                  \
+        "--allow-unidentified-store", "",                                                                              \
+            "Accept a Redis whose scripts may not read INFO server: a roll-back of it may go unnoticed.", NULL         \
     }
 
 /* Row of commands that ask once and end. */
-#define KCL_SETUP_TIMEOUT_ROW                                                                                \
-    {                                                                                                        \
-        "--timeout", "MS", "How long an unreachable server is tried (30000).", NULL                          \
+#define KCL_SETUP_TIMEOUT_ROW                                                                                          \
+    {                                                                                                                  \
+        "--timeout", "MS", "How long an unreachable server is tried (30000).", NULL                                    \
     }
 
-#define KCL_SETUP_SET_ROW                                                                                    \
-    {                                                                                                        \
-        "--set", "NAME=VALUE", "Sets any option of kcl config by its name; may be repeated.", NULL           \
+#define KCL_SETUP_SET_ROW                                                                                              \
+    {                                                                                                                  \
+        "--set", "NAME=VALUE", "Sets any option of kcl config by its name; may be repeated.", NULL                     \
     }
 
 /** What a command says about itself. */
@@ -58,9 +57,8 @@ void kcl_setup_end(struct kcl_args *a, kcl_config *config);
 /** Value of --timeout. */
 KCL_MUST_CHECK kcl_rc kcl_setup_timeout(const struct kcl_args *a, int64_t *out, kcl_error *err);
 /** A text option that must not be empty; KCL_EOPTION: "--app is missing". Borrowed from the configuration. */
-KCL_MUST_CHECK kcl_rc kcl_setup_need(const struct kcl_args *a, const kcl_config *config,
-                                     enum kcl_option_id id, const char *flag, const char **out,
-                                     kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_setup_need(const struct kcl_args *a, const kcl_config *config, enum kcl_option_id id,
+                                     const char *flag, const char **out, kcl_error *err);
 
 /** URL of the Redis: --redis or KCL_REDIS_URL; NULL: neither. Borrowed. */
 const char *kcl_setup_redis_url(const struct kcl_args *a);
@@ -73,7 +71,7 @@ extern const char *const kcl_setup_client_options[];
 KCL_MUST_CHECK kcl_rc kcl_setup_client(const kcl_config *config, int64_t timeout_ms, struct kcl_client **out,
                                        kcl_error *err);
 /** The stream of the configuration, by name or ARN. Borrowed from it. KCL_EOPTION: it is missing. */
-KCL_MUST_CHECK kcl_rc kcl_setup_stream(const struct kcl_args *a, const kcl_config *config,
-                                       struct kcl_stream_ref *out, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_setup_stream(const struct kcl_args *a, const kcl_config *config, struct kcl_stream_ref *out,
+                                       kcl_error *err);
 
 #endif /* KCL_CLI_SETUP_H */

@@ -86,8 +86,8 @@ static kcl_rc write_out(struct kcl_sink *s, const struct kcl_buf *buffer)
     return error == 0 ? KCL_OK : KCL_ECLOSED;
 }
 
-kcl_rc kcl_sink_write(struct kcl_sink *s, const struct kcl_json_head *head, const kcl_record *records,
-                      size_t count, uint64_t token, struct kcl_buf *buffer, struct kcl_sink_result *result)
+kcl_rc kcl_sink_write(struct kcl_sink *s, const struct kcl_json_head *head, const kcl_record *records, size_t count,
+                      uint64_t token, struct kcl_buf *buffer, struct kcl_sink_result *result)
 {
     bool last = false;
     *result = (struct kcl_sink_result){0};

@@ -59,9 +59,9 @@ struct kcl_sink_result {
  * @retval KCL_ECLOSED  standard output is closed or failed, now or earlier
  * @retval KCL_ENOMEM, KCL_ETOOBIG  nothing was written
  */
-KCL_MUST_CHECK kcl_rc kcl_sink_write(struct kcl_sink *s, const struct kcl_json_head *head,
-                                     const kcl_record *records, size_t count, uint64_t token,
-                                     struct kcl_buf *buffer, struct kcl_sink_result *result);
+KCL_MUST_CHECK kcl_rc kcl_sink_write(struct kcl_sink *s, const struct kcl_json_head *head, const kcl_record *records,
+                                     size_t count, uint64_t token, struct kcl_buf *buffer,
+                                     struct kcl_sink_result *result);
 
 /** Looks whether somebody still reads. Does not block. */
 void kcl_sink_probe(struct kcl_sink *s);

@@ -34,8 +34,7 @@ static void shard_json(const struct kcl_shard *s, struct kcl_buf *out)
     kcl_buf_text(out, "}");
 }
 
-void kcl_stream_json(const struct kcl_stream_summary *summary, const struct kcl_shard_list *shards,
-                     struct kcl_buf *out)
+void kcl_stream_json(const struct kcl_stream_summary *summary, const struct kcl_shard_list *shards, struct kcl_buf *out)
 {
     kcl_buf_text(out, "{");
     member(out, "name", summary->name);
@@ -55,8 +54,7 @@ void kcl_stream_json(const struct kcl_stream_summary *summary, const struct kcl_
 void kcl_stream_table(const struct kcl_stream_summary *summary, const struct kcl_shard_list *shards,
                       struct kcl_buf *out)
 {
-    static const char *const heading[COLUMNS] = {"SHARD", "STATE", "PARENTS", "FIRST HASH KEY",
-                                                 "LAST HASH KEY"};
+    static const char *const heading[COLUMNS] = {"SHARD", "STATE", "PARENTS", "FIRST HASH KEY", "LAST HASH KEY"};
     char time[KCL_TIME_SIZE];
     char(*parents)[2 * KCL_NAME_SIZE] = kcl_alloc_array(shards->count + 1, sizeof(*parents));
     const char **cells = kcl_alloc_array((shards->count + 1) * COLUMNS, sizeof(*cells));
@@ -74,9 +72,8 @@ void kcl_stream_table(const struct kcl_stream_summary *summary, const struct kcl
     for (size_t i = 0; i < shards->count; i++) {
         const struct kcl_shard *s = &shards->shards[i];
         const char **row = cells + (i + 1) * COLUMNS;
-        (void)snprintf(parents[i], sizeof(parents[i]), "%s%s%s",
-                       s->parents[0][0] != '\0' ? s->parents[0] : "-", s->parents[1][0] != '\0' ? "," : "",
-                       s->parents[1]);
+        (void)snprintf(parents[i], sizeof(parents[i]), "%s%s%s", s->parents[0][0] != '\0' ? s->parents[0] : "-",
+                       s->parents[1][0] != '\0' ? "," : "", s->parents[1]);
         row[0] = s->id;
         row[1] = s->closed ? "closed" : "open";
         row[2] = parents[i];

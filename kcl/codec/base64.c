@@ -11,21 +11,19 @@ static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
    fill 24 bits, so the top byte is free for the mark. */
 #define REFUSED             0xFF000000u
 #define IS_IN(c, low, high) ((c) >= (low) && (c) <= (high))
-#define SIX(c)                                                                                               \
-    (IS_IN(c, 'A', 'Z')   ? (uint32_t)((c) - 'A')                                                            \
-     : IS_IN(c, 'a', 'z') ? (uint32_t)((c) - 'a' + 26)                                                       \
-     : IS_IN(c, '0', '9') ? (uint32_t)((c) - '0' + 52)                                                       \
-     : (c) == '+'         ? 62u                                                                              \
-     : (c) == '/'         ? 63u                                                                              \
+#define SIX(c)                                                                                                         \
+    (IS_IN(c, 'A', 'Z')   ? (uint32_t)((c) - 'A')                                                                      \
+     : IS_IN(c, 'a', 'z') ? (uint32_t)((c) - 'a' + 26)                                                                 \
+     : IS_IN(c, '0', '9') ? (uint32_t)((c) - '0' + 52)                                                                 \
+     : (c) == '+'         ? 62u                                                                                        \
+     : (c) == '/'         ? 63u                                                                                        \
                           : REFUSED)
 #define SHIFTED(c, bits) (SIX(c) == REFUSED ? REFUSED : SIX(c) << (bits))
 
-#define ROW_4(c, bits)                                                                                       \
-    SHIFTED(c, bits), SHIFTED((c) + 1, bits), SHIFTED((c) + 2, bits), SHIFTED((c) + 3, bits)
+#define ROW_4(c, bits)  SHIFTED(c, bits), SHIFTED((c) + 1, bits), SHIFTED((c) + 2, bits), SHIFTED((c) + 3, bits)
 #define ROW_16(c, bits) ROW_4(c, bits), ROW_4((c) + 4, bits), ROW_4((c) + 8, bits), ROW_4((c) + 12, bits)
-#define ROW_64(c, bits)                                                                                      \
-    ROW_16(c, bits), ROW_16((c) + 16, bits), ROW_16((c) + 32, bits), ROW_16((c) + 48, bits)
-#define ROW_256(bits) ROW_64(0, bits), ROW_64(64, bits), ROW_64(128, bits), ROW_64(192, bits)
+#define ROW_64(c, bits) ROW_16(c, bits), ROW_16((c) + 16, bits), ROW_16((c) + 32, bits), ROW_16((c) + 48, bits)
+#define ROW_256(bits)   ROW_64(0, bits), ROW_64(64, bits), ROW_64(128, bits), ROW_64(192, bits)
 
 /* What the first, second, third, fourth character of a group add to its 24 bits. */
 static const uint32_t PART[4][256] = {{ROW_256(18)}, {ROW_256(12)}, {ROW_256(6)}, {ROW_256(0)}};

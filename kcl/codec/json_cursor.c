@@ -368,8 +368,7 @@ static bool skip_nested(struct kcl_json *j, int depth)
     }
     if (next_is(j, '-') || is_digit(j))
         return kcl_json_number(j, 0, &number);
-    return word(j, "null", 4) || word(j, "true", 4) || word(j, "false", 5) ||
-           kcl_json_wrong(j, "a value was expected");
+    return word(j, "null", 4) || word(j, "true", 4) || word(j, "false", 5) || kcl_json_wrong(j, "a value was expected");
 }
 
 bool kcl_json_skip(struct kcl_json *j)

@@ -41,8 +41,7 @@ static bool read_data(struct kcl_json *j, kcl_record *record)
 {
     struct kcl_bytes text = {NULL, 0};
     char *begin = j->at;
-    char *quote =
-        begin < j->end && *begin == '"' ? memchr(begin + 1, '"', (size_t)(j->end - begin) - 1) : NULL;
+    char *quote = begin < j->end && *begin == '"' ? memchr(begin + 1, '"', (size_t)(j->end - begin) - 1) : NULL;
     if (quote != NULL && memchr(begin, '\\', (size_t)(quote - begin)) == NULL) {
         text = (struct kcl_bytes){begin + 1, (size_t)(quote - begin) - 1};
         j->at = quote + 1;
@@ -145,8 +144,7 @@ static bool read_shard_id(struct kcl_json *j, char out[KCL_NAME_SIZE])
     if (!kcl_json_string(j, &text))
         return false;
     static const char ALLOWED[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    if (text.size == 0 || strspn(text.at, ALLOWED) != text.size ||
-        !kcl_bytes_copy(out, KCL_NAME_SIZE, text)) {
+    if (text.size == 0 || strspn(text.at, ALLOWED) != text.size || !kcl_bytes_copy(out, KCL_NAME_SIZE, text)) {
         j->at = begin;
         return kcl_json_wrong(j, "not a shard id");
     }
@@ -275,11 +273,10 @@ static bool read_answer(struct decoder *d)
         if (IS(name, "Records"))
             good = once(j, &seen, HAS_RECORDS) && (kcl_json_null(j) || read_records(d));
         else if (IS(name, "NextShardIterator"))
-            good = once(j, &seen, HAS_ITERATOR) &&
-                   (kcl_json_null(j) || read_iterator(j, &d->page.next_iterator));
+            good = once(j, &seen, HAS_ITERATOR) && (kcl_json_null(j) || read_iterator(j, &d->page.next_iterator));
         else if (IS(name, "MillisBehindLatest"))
-            good = once(j, &seen, HAS_BEHIND) &&
-                   (kcl_json_null(j) || kcl_json_number(j, 0, &d->block->batch.behind_ms));
+            good =
+                once(j, &seen, HAS_BEHIND) && (kcl_json_null(j) || kcl_json_number(j, 0, &d->block->batch.behind_ms));
         else if (IS(name, "ChildShards"))
             good = once(j, &seen, HAS_CHILDREN) && (kcl_json_null(j) || read_children(d));
         else
@@ -305,6 +302,6 @@ kcl_rc kcl_records_json_decode(struct kcl_block *block, struct kcl_records_page 
     block->batch.records_count = 0;
     block->batch.behind_ms = -1;
     kcl_shard_list_release(d.page.children);
-    return kcl_error_set(err, d.rc, "answer not understood at byte %zu of %zu: %s",
-                         (size_t)(d.json.at - d.json.start), block->body_size, d.json.wrong);
+    return kcl_error_set(err, d.rc, "answer not understood at byte %zu of %zu: %s", (size_t)(d.json.at - d.json.start),
+                         block->body_size, d.json.wrong);
 }

@@ -46,7 +46,6 @@ struct kcl_records_page {
  * @retval KCL_ETOOBIG   more than KCL_CHILDREN_MAX children
  * @retval KCL_ENOMEM    no memory for the records or the children
  */
-KCL_MUST_CHECK kcl_rc kcl_records_json_decode(struct kcl_block *block, struct kcl_records_page *page,
-                                              kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_records_json_decode(struct kcl_block *block, struct kcl_records_page *page, kcl_error *err);
 
 #endif /* KCL_CODEC_RECORDS_JSON_H */

@@ -44,8 +44,8 @@ static CURLcode set_options(struct kcl_dial *d, const struct kcl_dial_options *o
 {
     char url[HOST_MAX + 32];
     bool brackets = strchr(o->host, ':') != NULL && o->host[0] != '[';
-    int size = snprintf(url, sizeof(url), "%s://%s%s%s:%d/", o->tls ? "https" : "http", brackets ? "[" : "",
-                        o->host, brackets ? "]" : "", o->port);
+    int size = snprintf(url, sizeof(url), "%s://%s%s%s:%d/", o->tls ? "https" : "http", brackets ? "[" : "", o->host,
+                        brackets ? "]" : "", o->port);
     if (size < 0 || (size_t)size >= sizeof(url))
         return CURLE_URL_MALFORMAT;
     const struct {
@@ -96,8 +96,7 @@ static kcl_rc connect_now(struct kcl_dial *d, const struct kcl_dial_options *o, 
     curl_socket_t fd = CURL_SOCKET_BAD;
     code = curl_easy_getinfo(d->easy, CURLINFO_ACTIVESOCKET, &fd);
     if (code != CURLE_OK || fd == CURL_SOCKET_BAD)
-        return kcl_error_set(err, KCL_ECONNECT, "connecting to %s port %d: the connection is gone", o->host,
-                             o->port);
+        return kcl_error_set(err, KCL_ECONNECT, "connecting to %s port %d: the connection is gone", o->host, o->port);
     d->fd = fd;
     return KCL_OK;
 }
@@ -157,18 +156,15 @@ kcl_rc kcl_dial_send(struct kcl_dial *d, const void *bytes, size_t size, uint64_
             at += sent;
             size -= sent;
         } else if (code != CURLE_AGAIN) {
-            return kcl_error_set(err, KCL_ECONNECT, "sending to %s port %d: %s", d->host, d->port,
-                                 words(d, code));
+            return kcl_error_set(err, KCL_ECONNECT, "sending to %s port %d: %s", d->host, d->port, words(d, code));
         } else if (!wait_for(d, POLLOUT, until_ms)) {
-            return kcl_error_set(err, KCL_ETIMEDOUT, "sending to %s port %d: not taken in time", d->host,
-                                 d->port);
+            return kcl_error_set(err, KCL_ETIMEDOUT, "sending to %s port %d: not taken in time", d->host, d->port);
         }
     }
     return KCL_OK;
 }
 
-kcl_rc kcl_dial_recv(struct kcl_dial *d, void *bytes, size_t room, size_t *got, uint64_t until_ms,
-                     kcl_error *err)
+kcl_rc kcl_dial_recv(struct kcl_dial *d, void *bytes, size_t room, size_t *got, uint64_t until_ms, kcl_error *err)
 {
     for (;;) {
         size_t size = 0;
@@ -181,8 +177,7 @@ kcl_rc kcl_dial_recv(struct kcl_dial *d, void *bytes, size_t room, size_t *got, 
         if (code == CURLE_OK)
             return kcl_error_set(err, KCL_ECLOSED, "%s port %d closed the connection", d->host, d->port);
         if (code != CURLE_AGAIN)
-            return kcl_error_set(err, KCL_ECONNECT, "receiving from %s port %d: %s", d->host, d->port,
-                                 words(d, code));
+            return kcl_error_set(err, KCL_ECONNECT, "receiving from %s port %d: %s", d->host, d->port, words(d, code));
         if (!wait_for(d, POLLIN, until_ms))
             return kcl_error_set(err, KCL_ETIMEDOUT, "no answer of %s port %d in time", d->host, d->port);
     }

@@ -55,8 +55,8 @@ KCL_MUST_CHECK kcl_rc kcl_dial_send(struct kcl_dial *d, const void *bytes, size_
  * @retval KCL_ECLOSED    the peer ended it
  * @retval KCL_ECONNECT   lost
  */
-KCL_MUST_CHECK kcl_rc kcl_dial_recv(struct kcl_dial *d, void *bytes, size_t room, size_t *got,
-                                    uint64_t until_ms, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_dial_recv(struct kcl_dial *d, void *bytes, size_t room, size_t *got, uint64_t until_ms,
+                                    kcl_error *err);
 
 /**
  * The descriptor, to wait for input beside others; not to be read or closed. Over

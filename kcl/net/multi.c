@@ -73,8 +73,8 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *user)
     r->heard_ms = r->net->now_ms;
     if (r->body.size == 0) {
         curl_off_t length = -1;
-        if (curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK &&
-            length > 0 && (uint64_t)length <= r->body.ceiling)
+        if (curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK && length > 0 &&
+            (uint64_t)length <= r->body.ceiling)
             r->rc = kcl_buf_reserve(&r->body, (size_t)length);
     }
     kcl_buf_add(&r->body, bytes, size);
@@ -341,8 +341,7 @@ static void look_at_time(struct request *r)
     if (r->net->now_ms >= r->end_ms) {
         finish(r, KCL_ETIMEDOUT, "no complete answer in time");
     } else if (r->net->now_ms >= r->heard_ms + r->silence_ms) {
-        (void)snprintf(words, sizeof(words), "nothing was heard for %llu ms",
-                       (unsigned long long)r->silence_ms);
+        (void)snprintf(words, sizeof(words), "nothing was heard for %llu ms", (unsigned long long)r->silence_ms);
         finish(r, KCL_ETIMEDOUT, words);
     } else {
         kcl_timers_set(&r->net->timers, &r->timer, next_look_ms(r, r->net->now_ms));
@@ -354,8 +353,7 @@ static void look_at_time(struct request *r)
 kcl_rc kcl_net_new(struct kcl_net **out, const struct kcl_net_options *o, kcl_error *err)
 {
     if (o->connections_max > CONNECTIONS_LIMIT)
-        return kcl_error_set(err, KCL_EINVAL, "%zu connections: at most %d", o->connections_max,
-                             CONNECTIONS_LIMIT);
+        return kcl_error_set(err, KCL_EINVAL, "%zu connections: at most %d", o->connections_max, CONNECTIONS_LIMIT);
     kcl_rc rc = kcl_net_once(err);
     if (rc != KCL_OK)
         return rc;
@@ -414,9 +412,8 @@ void kcl_net_free(struct kcl_net *net)
 static bool request_valid(const struct kcl_net_request *q)
 {
     bool http = q->url != NULL && (strncmp(q->url, "https://", 8) == 0 || strncmp(q->url, "http://", 7) == 0);
-    return http && q->connect_timeout_ms > 0 && q->connect_timeout_ms <= INT32_MAX &&
-           q->silence_timeout_ms > 0 && q->silence_timeout_ms <= INT32_MAX && q->total_timeout_ms > 0 &&
-           q->total_timeout_ms <= INT32_MAX;
+    return http && q->connect_timeout_ms > 0 && q->connect_timeout_ms <= INT32_MAX && q->silence_timeout_ms > 0 &&
+           q->silence_timeout_ms <= INT32_MAX && q->total_timeout_ms > 0 && q->total_timeout_ms <= INT32_MAX;
 }
 
 static bool prepare(struct request *r, const struct kcl_net_request *q)
@@ -429,15 +426,13 @@ static bool prepare(struct request *r, const struct kcl_net_request *q)
     r->uploaded = 0;
     r->answer.op = q->op;
     kcl_buf_init(&r->body, q->answer_bytes_max);
-    return ok && set_request_options(r, q) == CURLE_OK &&
-           curl_multi_add_handle(r->net->multi, r->easy) == CURLM_OK;
+    return ok && set_request_options(r, q) == CURLE_OK && curl_multi_add_handle(r->net->multi, r->easy) == CURLM_OK;
 }
 
 kcl_rc kcl_net_submit(struct kcl_net *net, const struct kcl_net_request *q, kcl_error *err)
 {
     if (!request_valid(q))
-        return kcl_error_set(err, KCL_EINVAL, "a request to \"%.200s\" cannot be",
-                             q->url != NULL ? q->url : "");
+        return kcl_error_set(err, KCL_EINVAL, "a request to \"%.200s\" cannot be", q->url != NULL ? q->url : "");
     struct request *r = net->idle;
     if (r != NULL)
         net->idle = r->next;
@@ -514,17 +509,14 @@ static void harvest(struct kcl_net *net)
     }
 }
 
-kcl_rc kcl_net_poll(struct kcl_net *net, int64_t timeout_ms, struct kcl_net_fd *fds, size_t fds_count,
-                    kcl_error *err)
+kcl_rc kcl_net_poll(struct kcl_net *net, int64_t timeout_ms, struct kcl_net_fd *fds, size_t fds_count, kcl_error *err)
 {
     struct curl_waitfd extra[KCL_NET_FDS_MAX];
     if (fds_count > KCL_NET_FDS_MAX)
-        return kcl_error_set(err, KCL_EINVAL, "%zu descriptors to wait on: at most %d", fds_count,
-                             KCL_NET_FDS_MAX);
+        return kcl_error_set(err, KCL_EINVAL, "%zu descriptors to wait on: at most %d", fds_count, KCL_NET_FDS_MAX);
     for (size_t i = 0; i < fds_count; i++)
         extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = CURL_WAIT_POLLIN};
-    CURLMcode code =
-        curl_multi_poll(net->multi, extra, (unsigned int)fds_count, wait_ms(net, timeout_ms), NULL);
+    CURLMcode code = curl_multi_poll(net->multi, extra, (unsigned int)fds_count, wait_ms(net, timeout_ms), NULL);
     for (size_t i = 0; i < fds_count; i++)
         fds[i].readable = code == CURLM_OK && extra[i].revents != 0;
     net->now_ms = kcl_clock_ms();

@@ -48,11 +48,11 @@ struct kcl_net_request {
 /** What came of a request. */
 struct kcl_net_answer {
     uint64_t op;
-    kcl_rc rc;       /* KCL_OK: an HTTP answer of whatever status; KCL_ETIMEDOUT, KCL_ECONNECT, KCL_ETLS,
-                        KCL_ETOOBIG, KCL_ENOMEM */
-    int status;      /* of HTTP; 0 when none came */
-    bool tls;        /* it came from a verified peer */
-    int64_t date_ms; /* Date header, epoch milliseconds; 0: none */
+    kcl_rc rc;              /* KCL_OK: an HTTP answer of whatever status; KCL_ETIMEDOUT, KCL_ECONNECT, KCL_ETLS,
+                               KCL_ETOOBIG, KCL_ENOMEM */
+    int status;             /* of HTTP; 0 when none came */
+    bool tls;               /* it came from a verified peer */
+    int64_t date_ms;        /* Date header, epoch milliseconds; 0: none */
     int64_t retry_after_ms; /* x-amz-retry-after; 0: none */
     char request_id[76];    /* x-amzn-RequestId; "" none */
     char error_type[128];   /* x-amzn-ErrorType; "" none */
@@ -74,8 +74,7 @@ KCL_MUST_CHECK kcl_rc kcl_net_new(struct kcl_net **out, const struct kcl_net_opt
 void kcl_net_free(struct kcl_net *net);
 
 /** Starts a request. On an error (KCL_EINVAL, KCL_ENOMEM) no answer comes. */
-KCL_MUST_CHECK kcl_rc kcl_net_submit(struct kcl_net *net, const struct kcl_net_request *request,
-                                     kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_net_submit(struct kcl_net *net, const struct kcl_net_request *request, kcl_error *err);
 /** Ends a request whose answer was not taken yet: it does not come any more. Unknown numbers are fine. */
 void kcl_net_cancel(struct kcl_net *net, uint64_t op);
 
@@ -85,8 +84,8 @@ void kcl_net_cancel(struct kcl_net *net, uint64_t op);
  *
  * @param fds  at most KCL_NET_FDS_MAX; may be NULL with `fds_count` 0
  */
-KCL_MUST_CHECK kcl_rc kcl_net_poll(struct kcl_net *net, int64_t timeout_ms, struct kcl_net_fd *fds,
-                                   size_t fds_count, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_net_poll(struct kcl_net *net, int64_t timeout_ms, struct kcl_net_fd *fds, size_t fds_count,
+                                   kcl_error *err);
 /** Makes the poll that runs, or else the next one, come back at once. thread: any. */
 void kcl_net_wake(struct kcl_net *net);
 

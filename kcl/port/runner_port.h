@@ -33,11 +33,11 @@ struct kcl_runner_ask {
     uint64_t slot;
     uint64_t op;
     enum kcl_runner_ask_kind kind;
-    bool fenced_is_fine;      /* LEASE_LOST, STOP: run even though the worker's life is over */
-    uint32_t attempt;         /* RECORDS: 1, 2, ... */
-    bool dead_letter;         /* RECORDS: dead_letter, not process_records */
-    struct kcl_block *block;  /* RECORDS; ownership goes to the port; NULL: an empty batch */
-    int64_t behind_ms;        /* RECORDS without a block: the lag to show */
+    bool fenced_is_fine;     /* LEASE_LOST, STOP: run even though the worker's life is over */
+    uint32_t attempt;        /* RECORDS: 1, 2, ... */
+    bool dead_letter;        /* RECORDS: dead_letter, not process_records */
+    struct kcl_block *block; /* RECORDS; ownership goes to the port; NULL: an empty batch */
+    int64_t behind_ms;       /* RECORDS without a block: the lag to show */
     /* START, INITIALIZE */
     uint64_t token;
     char shard[KCL_NAME_SIZE];
@@ -48,8 +48,8 @@ struct kcl_runner_ask {
 };
 
 enum kcl_runner_event_kind {
-    KCL_RUNNER_DONE = 1,   /* the ask of number `op` was carried out, or failed */
-    KCL_RUNNER_CHECKPOINT  /* the user called a checkpoint function and waits for the answer */
+    KCL_RUNNER_DONE = 1,  /* the ask of number `op` was carried out, or failed */
+    KCL_RUNNER_CHECKPOINT /* the user called a checkpoint function and waits for the answer */
 };
 
 struct kcl_runner_event {
@@ -57,13 +57,13 @@ struct kcl_runner_event {
     uint64_t op; /* DONE: of the ask; CHECKPOINT: the runner's own, to be answered with */
     enum kcl_runner_event_kind kind;
     enum kcl_runner_ask_kind asked; /* DONE */
-    bool ok;     /* DONE: the callback returned 0 */
+    bool ok;                        /* DONE: the callback returned 0 */
     bool fenced; /* DONE: not called, because the worker's life was over, or too late after stop_soon */
     kcl_rc rc;   /* DONE of START: KCL_OK, KCL_ENOMEM, ...: the thread could not be made */
     /* CHECKPOINT */
     bool prepare;
-    bool commit;            /* commit of the prepared one */
-    bool last;              /* position NULL: the last record delivered */
+    bool commit; /* commit of the prepared one */
+    bool last;   /* position NULL: the last record delivered */
     kcl_position position;
     struct kcl_text *state; /* of a prepare; ownership comes with the event; may be NULL */
 };
@@ -76,7 +76,8 @@ struct kcl_runner_port {
     kcl_rc (*submit)(void *self, struct kcl_runner_ask *ask);
     /** Answers a CHECKPOINT event. */
     void (*checkpoint_done)(void *self, uint64_t slot, uint64_t op, kcl_rc rc);
-    /** Tells the processor to return soon (kcl_checkpointer_should_stop); INITIALIZE and RECORDS that wait are not begun. */
+    /** Tells the processor to return soon (kcl_checkpointer_should_stop); INITIALIZE and RECORDS that wait are not
+     * begun. */
     void (*stop_soon)(void *self, uint64_t slot);
     /**
      * Gives up on a thread that does not return: it is left to finish, fenced;

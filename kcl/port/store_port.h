@@ -55,7 +55,7 @@ struct kcl_plan {
     size_t handoffs_count; /* then: held leases that should move */
     size_t cleanups_count; /* then: ended leases that may go */
     size_t gone_count;     /* then: leases whose shard has left the stream */
-    bool stale; /* free leases were left out: the list of shards is too old to know them */
+    bool stale;            /* free leases were left out: the list of shards is too old to know them */
     size_t count;          /* of all steps */
     size_t room;
     struct kcl_plan_step steps[];
@@ -130,11 +130,11 @@ struct kcl_store_ask {
     uint64_t token;
     bool has_position; /* PASS: write `position` too */
     kcl_position position;
-    bool to_nobody;         /* PASS */
-    bool prepare;           /* CHECKPOINT */
+    bool to_nobody;               /* PASS */
+    bool prepare;                 /* CHECKPOINT */
     struct kcl_text *state_bytes; /* CHECKPOINT with prepare; borrowed; may be NULL */
-    int64_t behind_ms;      /* CHECKPOINT */
-    uint64_t load_bytes_s;  /* CHECKPOINT */
+    int64_t behind_ms;            /* CHECKPOINT */
+    uint64_t load_bytes_s;        /* CHECKPOINT */
     /* EVICT */
     char member[KCL_WORKER_ID_SIZE];
 };
@@ -143,10 +143,10 @@ struct kcl_store_reply {
     uint64_t slot;
     uint64_t op;
     enum kcl_store_ask_kind kind;
-    kcl_rc rc;              /* KCL_OK: the store answered, see answer.status */
-    struct kcl_text *what;  /* with an error: the sentence for the log; may be NULL */
+    kcl_rc rc;             /* KCL_OK: the store answered, see answer.status */
+    struct kcl_text *what; /* with an error: the sentence for the log; may be NULL */
     kcl_store_answer answer;
-    uint64_t sent_ms; /* CLOCK_BOOTTIME when it was sent: a life counts from here */
+    uint64_t sent_ms;          /* CLOCK_BOOTTIME when it was sent: a life counts from here */
     kcl_store_result *results; /* per entry of the range; owned; NULL when there are none */
     size_t results_count;
     struct kcl_changes changes;

@@ -88,8 +88,8 @@ static struct kcl_poller_effect *add(struct kcl_poller *p, struct kcl_poller_eff
     return effect;
 }
 
-static void tell(struct kcl_poller *p, uint64_t now_ms, kcl_log_level level, const char *name,
-                 const char *text, const char *cause)
+static void tell(struct kcl_poller *p, uint64_t now_ms, kcl_log_level level, const char *name, const char *text,
+                 const char *cause)
 {
     struct kcl_trace_event event = {0};
 
@@ -125,8 +125,7 @@ static void iterator_refused(struct kcl_poller *p, uint64_t now_ms)
     p->from.kind = KCL_AT_TRIM_HORIZON;
     kcl_metric_add(p->metrics, KCL_M_POSITIONS_TRIMMED, 1);
     tell(p, now_ms, KCL_LOG_WARN, "retrieval.position.trimmed",
-         "the stored position is refused as older than the stream keeps: reading goes on at the oldest record",
-         NULL);
+         "the stored position is refused as older than the stream keeps: reading goes on at the oldest record", NULL);
     p->attempt = 0;
     p->next_ms = now_ms; /* what was waited for is decided */
 }
@@ -136,8 +135,8 @@ static void tell_failure(struct kcl_poller *p, uint64_t now_ms, kcl_rc rc)
 {
     bool loud = (p->attempt & (p->attempt - 1)) == 0 && rc != KCL_ETHROTTLED && rc != KCL_EITERATOR;
 
-    tell(p, now_ms, loud ? KCL_LOG_WARN : KCL_LOG_DEBUG, "retrieval.failed",
-         "reading failed and is tried again", kcl_rc_name(rc));
+    tell(p, now_ms, loud ? KCL_LOG_WARN : KCL_LOG_DEBUG, "retrieval.failed", "reading failed and is tried again",
+         kcl_rc_name(rc));
 }
 
 static void on_failure(struct kcl_poller *p, uint64_t now_ms, kcl_rc rc, uint64_t retry_after_ms,

@@ -99,7 +99,7 @@ struct kcl_poller {
     struct kcl_rng rng;
     struct kcl_metrics_registry *metrics;
     uint32_t batch_records;
-    uint32_t limit;      /* of the next ask: less than batch_records after an answer that was too big */
+    uint32_t limit; /* of the next ask: less than batch_records after an answer that was too big */
     bool may_fetch;
     uint64_t op;         /* last number given */
     uint64_t waiting_op; /* the ask that is out; 0 none */

@@ -10,8 +10,7 @@
 #include "kcl/base/timer.h"
 
 void kcl_checkpoint_core_init(struct kcl_checkpoint_core *c, bool automatic, const kcl_position *checkpoint,
-                              const kcl_position *pending, uint64_t seed,
-                              struct kcl_metrics_registry *metrics)
+                              const kcl_position *pending, uint64_t seed, struct kcl_metrics_registry *metrics)
 {
     memset(c, 0, sizeof(*c));
     c->in_batch = true;
@@ -96,8 +95,7 @@ static bool is_record(const kcl_position *p)
 }
 
 /* The position a call means, and whether it may be stored. */
-static kcl_rc examine(const struct kcl_checkpoint_core *c, const struct kcl_runner_event *event,
-                      kcl_position *position)
+static kcl_rc examine(const struct kcl_checkpoint_core *c, const struct kcl_runner_event *event, kcl_position *position)
 {
     if (c->lost) {
         return KCL_EFENCED;
@@ -161,8 +159,7 @@ static bool call_is_next(const struct kcl_checkpoint_core *c)
     return c->call.waits && (!c->call.prepare || !c->has_wanted);
 }
 
-bool kcl_checkpoint_core_next(struct kcl_checkpoint_core *c, uint64_t now_ms, uint64_t op,
-                              struct kcl_store_ask *ask)
+bool kcl_checkpoint_core_next(struct kcl_checkpoint_core *c, uint64_t now_ms, uint64_t op, struct kcl_store_ask *ask)
 {
     if (c->closed || c->out.op != 0 || c->next_ms > now_ms || (!c->call.waits && !c->has_wanted)) {
         return false;
@@ -226,8 +223,8 @@ static void on_old(struct kcl_checkpoint_core *c, const struct kcl_store_reply *
     forget_wanted(c, &c->acknowledged);
 }
 
-void kcl_checkpoint_core_reply(struct kcl_checkpoint_core *c, uint64_t now_ms,
-                               const struct kcl_store_reply *reply, struct kcl_checkpoint_answer *answer)
+void kcl_checkpoint_core_reply(struct kcl_checkpoint_core *c, uint64_t now_ms, const struct kcl_store_reply *reply,
+                               struct kcl_checkpoint_answer *answer)
 {
     kcl_store_status status = reply->rc == KCL_OK ? kcl_checkpoint_core_status(reply) : KCL_STORE_STALE;
     bool for_call = c->out.for_call && c->call.waits && c->call.op == c->out.call_op;
@@ -266,8 +263,7 @@ void kcl_checkpoint_core_reply(struct kcl_checkpoint_core *c, uint64_t now_ms,
     }
 }
 
-void kcl_checkpoint_core_tick(struct kcl_checkpoint_core *c, uint64_t now_ms,
-                              struct kcl_checkpoint_answer *answer)
+void kcl_checkpoint_core_tick(struct kcl_checkpoint_core *c, uint64_t now_ms, struct kcl_checkpoint_answer *answer)
 {
     answer->has = false;
     if (c->call.waits && c->call.until_ms <= now_ms) {

@@ -73,8 +73,7 @@ struct kcl_checkpoint_answer {
 
 /** @param pending the prepared checkpoint that was found, or NULL */
 void kcl_checkpoint_core_init(struct kcl_checkpoint_core *c, bool automatic, const kcl_position *checkpoint,
-                              const kcl_position *pending, uint64_t seed,
-                              struct kcl_metrics_registry *metrics);
+                              const kcl_position *pending, uint64_t seed, struct kcl_metrics_registry *metrics);
 void kcl_checkpoint_core_fini(struct kcl_checkpoint_core *c);
 /** Records up to `last` are about to be shown. */
 void kcl_checkpoint_core_delivered(struct kcl_checkpoint_core *c, const kcl_position *last);
@@ -89,16 +88,14 @@ void kcl_checkpoint_core_call(struct kcl_checkpoint_core *c, uint64_t now_ms, ui
  * Whether something is to be sent now; then it fills kind, has_position, position,
  * prepare and state_bytes (borrowed until the reply) of `ask` and remembers `op`.
  */
-bool kcl_checkpoint_core_next(struct kcl_checkpoint_core *c, uint64_t now_ms, uint64_t op,
-                              struct kcl_store_ask *ask);
+bool kcl_checkpoint_core_next(struct kcl_checkpoint_core *c, uint64_t now_ms, uint64_t op, struct kcl_store_ask *ask);
 /** Whether it waits for a reply of this number. */
 bool kcl_checkpoint_core_waits(const struct kcl_checkpoint_core *c, uint64_t op);
 /** The reply to what was sent. Afterwards `c->lost` tells whether the lease is gone. */
-void kcl_checkpoint_core_reply(struct kcl_checkpoint_core *c, uint64_t now_ms,
-                               const struct kcl_store_reply *reply, struct kcl_checkpoint_answer *answer);
+void kcl_checkpoint_core_reply(struct kcl_checkpoint_core *c, uint64_t now_ms, const struct kcl_store_reply *reply,
+                               struct kcl_checkpoint_answer *answer);
 /** The time of the user's call may be over. */
-void kcl_checkpoint_core_tick(struct kcl_checkpoint_core *c, uint64_t now_ms,
-                              struct kcl_checkpoint_answer *answer);
+void kcl_checkpoint_core_tick(struct kcl_checkpoint_core *c, uint64_t now_ms, struct kcl_checkpoint_answer *answer);
 /** Nothing is sent any more; `lost`: another owner has the lease. A call that waits is answered. */
 void kcl_checkpoint_core_close(struct kcl_checkpoint_core *c, bool lost, struct kcl_checkpoint_answer *answer);
 /** @param may_send whether sending is possible now (not while the worker is fenced) */

@@ -99,8 +99,7 @@ struct kcl_block *kcl_deliver_begin(struct kcl_deliver *d, uint64_t now_ms, uint
 {
     struct kcl_block *head = d->queue[d->first];
     bool whole = d->from == 0 && d->depth == 0;
-    struct kcl_block *block =
-        whole ? kcl_block_retain(head) : kcl_block_view(head, d->from, part_end(d) - d->from);
+    struct kcl_block *block = whole ? kcl_block_retain(head) : kcl_block_view(head, d->from, part_end(d) - d->from);
 
     if (block == NULL) {
         d->next_ms = now_ms + PAUSE_BASE_MS;

@@ -49,7 +49,7 @@ struct kcl_deliver {
     struct kcl_block *queue[KCL_DELIVER_ROOM];
     uint32_t first;
     uint32_t count;
-    size_t from;      /* records of the head that were accepted */
+    size_t from; /* records of the head that were accepted */
     size_t ends[KCL_DELIVER_DEPTH];
     uint32_t depth;   /* of `ends`; 0: the part goes to the end of the head */
     uint32_t attempt; /* deliveries of the part so far, to the present callback */

@@ -11,10 +11,8 @@
 #define FENCED_PAUSE_MS 50
 
 const struct kcl_sm_state kcl_life_table[LIFE_N] = {
-    [LIFE_STARTING] = {"starting",
-                       KCL_SM_TO(LIFE_RUNNING) | KCL_SM_TO(LIFE_DRAINING) | KCL_SM_TO(LIFE_CLOSING), false},
-    [LIFE_RUNNING] = {"running",
-                      KCL_SM_TO(LIFE_ENDING) | KCL_SM_TO(LIFE_DRAINING) | KCL_SM_TO(LIFE_CLOSING), false},
+    [LIFE_STARTING] = {"starting", KCL_SM_TO(LIFE_RUNNING) | KCL_SM_TO(LIFE_DRAINING) | KCL_SM_TO(LIFE_CLOSING), false},
+    [LIFE_RUNNING] = {"running", KCL_SM_TO(LIFE_ENDING) | KCL_SM_TO(LIFE_DRAINING) | KCL_SM_TO(LIFE_CLOSING), false},
     [LIFE_ENDING] = {"ending", KCL_SM_TO(LIFE_DRAINING) | KCL_SM_TO(LIFE_CLOSING), false},
     [LIFE_DRAINING] = {"draining", KCL_SM_TO(LIFE_CLOSING), false},
     [LIFE_CLOSING] = {"closing", KCL_SM_TO(LIFE_STOPPED), false},
@@ -44,8 +42,7 @@ static struct kcl_runner_ask *ask_runner(struct kcl_unit *u, uint64_t now_ms, en
     return ask;
 }
 
-static struct kcl_store_ask *ask_store(struct kcl_unit *u, enum kcl_store_ask_kind kind,
-                                       struct kcl_unit_effects *out)
+static struct kcl_store_ask *ask_store(struct kcl_unit *u, enum kcl_store_ask_kind kind, struct kcl_unit_effects *out)
 {
     struct kcl_unit_effect *effect = kcl_unit_effect_add(u, out, UNIT_ASK_STORE);
 
@@ -243,8 +240,8 @@ static void on_accepted(struct kcl_unit *u, uint64_t now_ms)
     kcl_position position;
 
     /* The reader looked at the number before; a unit without it would be broken. */
-    if (kcl_check(u->sm.trace, kcl_position_after(&position, records[count - 1].sequence,
-                                                  records[count - 1].sub) == KCL_OK)) {
+    if (kcl_check(u->sm.trace,
+                  kcl_position_after(&position, records[count - 1].sequence, records[count - 1].sub) == KCL_OK)) {
         kcl_checkpoint_core_accepted(&u->checkpoint, &position);
     }
     if (dead_letter) {
@@ -423,8 +420,7 @@ static void on_pass(struct kcl_unit *u, uint64_t now_ms, kcl_store_status status
     case KCL_STORE_OK:
     case KCL_STORE_DONE_BEFORE:
     case KCL_STORE_OLD:
-        if (u->checkpoint.automatic &&
-            kcl_position_compare(&u->checkpoint.accepted, &u->checkpoint.acknowledged) > 0) {
+        if (u->checkpoint.automatic && kcl_position_compare(&u->checkpoint.accepted, &u->checkpoint.acknowledged) > 0) {
             u->checkpoint.acknowledged = u->checkpoint.accepted;
         }
         kcl_unit_tell(u, now_ms, KCL_LOG_INFO, "shard.passed", "the lease was handed on", NULL);
@@ -459,8 +455,8 @@ static bool lacks_children(const struct kcl_unit *u, const struct kcl_store_repl
     return false;
 }
 
-static void on_end(struct kcl_unit *u, uint64_t now_ms, const struct kcl_store_reply *reply,
-                   kcl_store_status status, struct kcl_unit_effects *out)
+static void on_end(struct kcl_unit *u, uint64_t now_ms, const struct kcl_store_reply *reply, kcl_store_status status,
+                   struct kcl_unit_effects *out)
 {
     switch (status) {
     case KCL_STORE_OK:
@@ -489,8 +485,7 @@ static void on_end(struct kcl_unit *u, uint64_t now_ms, const struct kcl_store_r
     }
 }
 
-void kcl_life_reply(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply *reply,
-                    struct kcl_unit_effects *out)
+void kcl_life_reply(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply *reply, struct kcl_unit_effects *out)
 {
     enum kcl_store_ask_kind asked = u->store.asked;
     /* No answer is like one that asks to come again: whether it was done is not known. */
@@ -531,8 +526,7 @@ static void advance_starting(struct kcl_unit *u, uint64_t now_ms, struct kcl_uni
 static void count_delivery(struct kcl_unit *u, size_t records)
 {
     if (!u->deliver.dead_letter) {
-        kcl_metric_add(u->options.metrics,
-                       u->deliver.failed ? KCL_M_RECORDS_REDELIVERED : KCL_M_RECORDS_DELIVERED,
+        kcl_metric_add(u->options.metrics, u->deliver.failed ? KCL_M_RECORDS_REDELIVERED : KCL_M_RECORDS_DELIVERED,
                        records);
     }
 }
@@ -604,8 +598,8 @@ static void advance_draining(struct kcl_unit *u, uint64_t now_ms, struct kcl_uni
     u->store.given_up = true;
     ask = ask_store(u, KCL_STORE_PASS, out);
     /* Not when it is stored already: writing it again would discard a prepared one. */
-    ask->has_position = u->checkpoint.automatic &&
-                        kcl_position_compare(&u->checkpoint.accepted, &u->checkpoint.acknowledged) > 0;
+    ask->has_position =
+        u->checkpoint.automatic && kcl_position_compare(&u->checkpoint.accepted, &u->checkpoint.acknowledged) > 0;
     ask->position = u->checkpoint.accepted;
 }
 

@@ -35,15 +35,7 @@
 
 #include "kcl/base/sm.h"
 
-enum kcl_life_state {
-    LIFE_STARTING,
-    LIFE_RUNNING,
-    LIFE_ENDING,
-    LIFE_DRAINING,
-    LIFE_CLOSING,
-    LIFE_STOPPED,
-    LIFE_N
-};
+enum kcl_life_state { LIFE_STARTING, LIFE_RUNNING, LIFE_ENDING, LIFE_DRAINING, LIFE_CLOSING, LIFE_STOPPED, LIFE_N };
 
 struct kcl_unit;
 struct kcl_unit_effects;
@@ -56,8 +48,7 @@ extern const struct kcl_sm_state kcl_life_table[LIFE_N];
 void kcl_life_done(struct kcl_unit *u, uint64_t now_ms, const struct kcl_runner_event *event,
                    struct kcl_unit_effects *out);
 /** The store answered `state`, `pass` or `end`. Takes the state out of the reply. */
-void kcl_life_reply(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply *reply,
-                    struct kcl_unit_effects *out);
+void kcl_life_reply(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply *reply, struct kcl_unit_effects *out);
 /** Hand the lease on; until `deadline_ms` (KCL_NEVER: none). Again: the earlier deadline counts. */
 void kcl_life_drain(struct kcl_unit *u, uint64_t now_ms, uint64_t deadline_ms, const char *cause,
                     struct kcl_unit_effects *out);

@@ -190,8 +190,7 @@ static int call_records(struct kcl_checkpointer *c, struct kcl_runner_ask *ask)
     return rc;
 }
 
-static int call_with_checkpointer(struct kcl_checkpointer *c,
-                                  int (*callback)(void *processor, kcl_checkpointer *c))
+static int call_with_checkpointer(struct kcl_checkpointer *c, int (*callback)(void *processor, kcl_checkpointer *c))
 {
     int rc = 0;
 

@@ -43,8 +43,7 @@ void kcl_unit_init(struct kcl_unit *u, const struct kcl_unit_options *options)
     poller.trace = options->trace;
     poller.metrics = options->metrics;
     kcl_poller_init(&u->poller, &poller);
-    kcl_deliver_init(&u->deliver, options->on_failure, options->on_failure_attempts,
-                     options->seed + SEED_DELIVER);
+    kcl_deliver_init(&u->deliver, options->on_failure, options->on_failure_attempts, options->seed + SEED_DELIVER);
     kcl_checkpoint_core_init(&u->checkpoint, options->automatic, &lease->checkpoint, lease->pending,
                              options->seed + SEED_CHECKPOINT, options->metrics);
     kcl_rng_init(&u->rng, options->seed + SEED_LIFE);
@@ -98,8 +97,7 @@ void kcl_unit_tell(struct kcl_unit *u, uint64_t now_ms, kcl_log_level level, con
     kcl_trace_emit(u->sm.trace, &event);
 }
 
-static void answer_call(struct kcl_unit *u, const struct kcl_checkpoint_answer *answer,
-                        struct kcl_unit_effects *out)
+static void answer_call(struct kcl_unit *u, const struct kcl_checkpoint_answer *answer, struct kcl_unit_effects *out)
 {
     struct kcl_unit_effect *effect;
 
@@ -122,8 +120,7 @@ void kcl_unit_close_checkpoints(struct kcl_unit *u, bool lost, struct kcl_unit_e
 static bool fetch_is_wanted(const struct kcl_unit *u)
 {
     return (u->sm.state == LIFE_STARTING || u->sm.state == LIFE_RUNNING) &&
-           (u->bits & (UNIT_FENCED | UNIT_PAUSED)) == 0 &&
-           !kcl_deliver_full(&u->deliver, u->options.prefetch_batches);
+           (u->bits & (UNIT_FENCED | UNIT_PAUSED)) == 0 && !kcl_deliver_full(&u->deliver, u->options.prefetch_batches);
 }
 
 bool kcl_unit_wants(const struct kcl_unit *u, uint64_t now_ms)

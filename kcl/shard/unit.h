@@ -71,7 +71,7 @@ struct kcl_unit_options {
     uint64_t stall_timeout_ms;  /* nothing could be read: the lease is given away */
     kcl_on_failure on_failure;
     uint32_t on_failure_attempts;
-    uint64_t stop_pause_ms;           /* KCL_ON_FAILURE_STOP: from the stop to the giving back */
+    uint64_t stop_pause_ms; /* KCL_ON_FAILURE_STOP: from the stop to the giving back */
     uint64_t seed;
     struct kcl_trace *trace;              /* may be NULL */
     struct kcl_metrics_registry *metrics; /* may be NULL */
@@ -89,7 +89,8 @@ enum kcl_unit_event_kind {
     UNIT_STREAM_ANSWER, /* `answer`, of this slot */
     UNIT_RUNNER_EVENT,  /* `runner`, of this slot */
     UNIT_STORE_REPLY,   /* `reply`, of this slot */
-    UNIT_DRAIN, /* hand the lease on, until `deadline_ms` (local clock, W3; KCL_NEVER: none). Again: the earlier counts */
+    UNIT_DRAIN, /* hand the lease on, until `deadline_ms` (local clock, W3; KCL_NEVER: none). Again: the earlier counts
+                 */
     UNIT_LOST,  /* the lease is gone: another token, another owner, rejoined after the life was over */
     UNIT_KICK,  /* give back now: only the callback in flight is waited for, shutdown_requested is left out */
     UNIT_TICK   /* time has passed, or a bit has changed */
@@ -120,10 +121,10 @@ enum kcl_unit_effect_kind {
 
 /** How it ended. */
 enum kcl_unit_how {
-    UNIT_ENDED = 1, /* the shard was read to its end and the store knows it */
-    UNIT_PASSED,    /* the lease was handed on as asked */
+    UNIT_ENDED = 1,  /* the shard was read to its end and the store knows it */
+    UNIT_PASSED,     /* the lease was handed on as asked */
     UNIT_GIVEN_BACK, /* the unit itself gave the lease away: no progress, failures, a broken invariant */
-    UNIT_WAS_LOST   /* the lease was lost, or a local deadline was over before the store answered */
+    UNIT_WAS_LOST    /* the lease was lost, or a local deadline was over before the store answered */
 };
 
 /**
@@ -181,8 +182,8 @@ struct kcl_unit {
     bool needs_state; /* the bytes of the prepared checkpoint are to be read */
     struct kcl_text *pending_state;
     struct kcl_shard_list *children;
-    bool at_end;     /* the reader saw the end of the shard */
-    uint64_t op;     /* last number given, runner and store */
+    bool at_end; /* the reader saw the end of the shard */
+    uint64_t op; /* last number given, runner and store */
     struct {
         enum kcl_runner_ask_kind asked; /* 0: nothing is asked */
         uint64_t op;
@@ -196,8 +197,8 @@ struct kcl_unit {
         bool ended;          /* the one ending was called */
         bool stopped;        /* destroyed, or never made */
         bool abandoned;
-        bool told;           /* stop_soon was sent */
-        bool empty;          /* the batch being processed is the empty one of idle_call_ms */
+        bool told;  /* stop_soon was sent */
+        bool empty; /* the batch being processed is the empty one of idle_call_ms */
     } runner;
     struct {
         enum kcl_store_ask_kind asked; /* PASS, END or STATE that is out; 0 none */
@@ -206,13 +207,13 @@ struct kcl_unit {
         uint32_t attempt;
         bool given_up; /* a pass or an end was sent: nothing is delivered any more */
     } store;
-    bool drain;           /* asked to drain */
+    bool drain; /* asked to drain */
     bool kicked;
     bool finished;        /* UNIT_FINISHED was told */
     uint64_t deadline_ms; /* KCL_NEVER: none */
     uint64_t idle_ms;     /* when the empty batch is due; KCL_NEVER */
     enum kcl_unit_how how;
-    uint64_t load_bytes;  /* since load_ms */
+    uint64_t load_bytes; /* since load_ms */
     uint64_t load_ms;
 };
 

@@ -28,25 +28,55 @@ struct row {
     const char *java;
 };
 
-#define TEXT(id, standard_, check_, environment_, flag_, text_, java_)                                       \
-    [KCL_OPTION_##id] = {.name = #id, .kind = KIND_TEXT, .check = kcl_option_check_##check_,                 \
-                         .standard_text = standard_, .environment = environment_, .flag = flag_,             \
-                         .text = text_, .java = java_},
-#define SECRET(id, environment_, text_)                                                                      \
-    [KCL_OPTION_##id] = {.name = #id, .kind = KIND_SECRET, .check = kcl_option_check_any,                    \
-                         .standard_text = "", .environment = environment_, .flag = "", .text = text_,        \
-                         .java = ""},
-#define NUMBER(id, unit_, least_, most_, standard_, environment_, flag_, text_, java_)                       \
-    [KCL_OPTION_##id] = {.name = #id, .kind = KIND_NUMBER, .unit = unit_, .least = least_, .most = most_,    \
-                         .standard = standard_, .standard_text = "", .environment = environment_,            \
-                         .flag = flag_, .text = text_, .java = java_},
-#define FLAG(id, standard_, environment_, flag_, text_, java_)                                               \
-    [KCL_OPTION_##id] = {.name = #id, .kind = KIND_FLAG, .most = 1, .standard = standard_,                   \
-                         .standard_text = "", .environment = environment_, .flag = flag_, .text = text_,     \
+#define TEXT(id, standard_, check_, environment_, flag_, text_, java_)                                                 \
+    [KCL_OPTION_##id] = {.name = #id,                                                                                  \
+                         .kind = KIND_TEXT,                                                                            \
+                         .check = kcl_option_check_##check_,                                                           \
+                         .standard_text = standard_,                                                                   \
+                         .environment = environment_,                                                                  \
+                         .flag = flag_,                                                                                \
+                         .text = text_,                                                                                \
                          .java = java_},
-#define CHOICE(id, choices_, standard_, environment_, flag_, text_, java_)                                   \
-    [KCL_OPTION_##id] = {.name = #id, .kind = KIND_CHOICE, .choices = choices_, .standard = standard_,       \
-                         .standard_text = "", .environment = environment_, .flag = flag_, .text = text_,     \
+#define SECRET(id, environment_, text_)                                                                                \
+    [KCL_OPTION_##id] = {.name = #id,                                                                                  \
+                         .kind = KIND_SECRET,                                                                          \
+                         .check = kcl_option_check_any,                                                                \
+                         .standard_text = "",                                                                          \
+                         .environment = environment_,                                                                  \
+                         .flag = "",                                                                                   \
+                         .text = text_,                                                                                \
+                         .java = ""},
+#define NUMBER(id, unit_, least_, most_, standard_, environment_, flag_, text_, java_)                                 \
+    [KCL_OPTION_##id] = {.name = #id,                                                                                  \
+                         .kind = KIND_NUMBER,                                                                          \
+                         .unit = unit_,                                                                                \
+                         .least = least_,                                                                              \
+                         .most = most_,                                                                                \
+                         .standard = standard_,                                                                        \
+                         .standard_text = "",                                                                          \
+                         .environment = environment_,                                                                  \
+                         .flag = flag_,                                                                                \
+                         .text = text_,                                                                                \
+                         .java = java_},
+#define FLAG(id, standard_, environment_, flag_, text_, java_)                                                         \
+    [KCL_OPTION_##id] = {.name = #id,                                                                                  \
+                         .kind = KIND_FLAG,                                                                            \
+                         .most = 1,                                                                                    \
+                         .standard = standard_,                                                                        \
+                         .standard_text = "",                                                                          \
+                         .environment = environment_,                                                                  \
+                         .flag = flag_,                                                                                \
+                         .text = text_,                                                                                \
+                         .java = java_},
+#define CHOICE(id, choices_, standard_, environment_, flag_, text_, java_)                                             \
+    [KCL_OPTION_##id] = {.name = #id,                                                                                  \
+                         .kind = KIND_CHOICE,                                                                          \
+                         .choices = choices_,                                                                          \
+                         .standard = standard_,                                                                        \
+                         .standard_text = "",                                                                          \
+                         .environment = environment_,                                                                  \
+                         .flag = flag_,                                                                                \
+                         .text = text_,                                                                                \
                          .java = java_},
 static const struct row rows[KCL_OPTION_COUNT] = {
 #include "kcl/worker/config_table.def"
@@ -139,10 +169,8 @@ static kcl_rc set_number(kcl_config *c, enum kcl_option_id id, uint64_t value, k
     bool stack_gap = id == KCL_OPTION_stack_bytes && value != 0 && value < 65536;
     if (value < row->least || value > row->most || stack_gap) {
         return kcl_error_set(err, KCL_ECONFIG, "%s = %llu: must be %llu to %llu%s%s%s", row->name,
-                             (unsigned long long)value,
-                             (unsigned long long)(stack_gap ? 65536 : row->least),
-                             (unsigned long long)row->most, row->environment[0] != '\0' ? " (" : "",
-                             row->environment,
+                             (unsigned long long)value, (unsigned long long)(stack_gap ? 65536 : row->least),
+                             (unsigned long long)row->most, row->environment[0] != '\0' ? " (" : "", row->environment,
                              row->environment[0] != '\0' ? " in the environment)" : "");
     }
     c->numbers[id] = value;
@@ -341,15 +369,15 @@ const char *kcl_config_environment(size_t index, const char **name)
     return rows[index].environment;
 }
 
-#define SETTER_TEXT(id)                                                                                      \
-    kcl_rc kcl_config_set_##id(kcl_config *c, const char *value, kcl_error *err)                             \
-    {                                                                                                        \
-        return set_text(c, KCL_OPTION_##id, value, err);                                                     \
+#define SETTER_TEXT(id)                                                                                                \
+    kcl_rc kcl_config_set_##id(kcl_config *c, const char *value, kcl_error *err)                                       \
+    {                                                                                                                  \
+        return set_text(c, KCL_OPTION_##id, value, err);                                                               \
     }
-#define SETTER_NUMBER(id)                                                                                    \
-    kcl_rc kcl_config_set_##id(kcl_config *c, uint64_t value, kcl_error *err)                                \
-    {                                                                                                        \
-        return set_number(c, KCL_OPTION_##id, value, err);                                                   \
+#define SETTER_NUMBER(id)                                                                                              \
+    kcl_rc kcl_config_set_##id(kcl_config *c, uint64_t value, kcl_error *err)                                          \
+    {                                                                                                                  \
+        return set_number(c, KCL_OPTION_##id, value, err);                                                             \
     }
 SETTER_TEXT(app)
 SETTER_TEXT(stream)
@@ -440,13 +468,11 @@ kcl_rc kcl_config_set_log_level(kcl_config *c, kcl_log_level level, kcl_error *e
     return KCL_OK;
 }
 
-kcl_rc kcl_config_set_processor(kcl_config *c, const kcl_processor_callbacks *callbacks, void *user,
-                                kcl_error *err)
+kcl_rc kcl_config_set_processor(kcl_config *c, const kcl_processor_callbacks *callbacks, void *user, kcl_error *err)
 {
     size_t least = offsetof(kcl_processor_callbacks, destroy) + sizeof(callbacks->destroy);
     if (callbacks == NULL || callbacks->struct_size < least || callbacks->process_records == NULL) {
-        return kcl_error_set(err, KCL_ECONFIG,
-                             "processor: start from KCL_PROCESSOR_INIT and set process_records");
+        return kcl_error_set(err, KCL_ECONFIG, "processor: start from KCL_PROCESSOR_INIT and set process_records");
     }
     memset(&c->callbacks, 0, sizeof(c->callbacks));
     memcpy(&c->callbacks, callbacks,

@@ -15,11 +15,11 @@
 #define KCL_CONFIG_TEXT_MAX 2048
 
 enum kcl_option_id {
-#define TEXT(id, standard, check, environment, flag, text, java)                  KCL_OPTION_##id,
-#define SECRET(id, environment, text)                                             KCL_OPTION_##id,
-#define NUMBER(id, unit, least, most, standard, environment, flag, text, java)    KCL_OPTION_##id,
-#define FLAG(id, standard, environment, flag, text, java)                         KCL_OPTION_##id,
-#define CHOICE(id, choices, standard, environment, flag, text, java)              KCL_OPTION_##id,
+#define TEXT(id, standard, check, environment, flag, text, java)               KCL_OPTION_##id,
+#define SECRET(id, environment, text)                                          KCL_OPTION_##id,
+#define NUMBER(id, unit, least, most, standard, environment, flag, text, java) KCL_OPTION_##id,
+#define FLAG(id, standard, environment, flag, text, java)                      KCL_OPTION_##id,
+#define CHOICE(id, choices, standard, environment, flag, text, java)           KCL_OPTION_##id,
 #include "kcl/worker/config_table.def"
 #undef TEXT
 #undef SECRET

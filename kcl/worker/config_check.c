@@ -24,8 +24,7 @@ static bool is_word(const char *value, const char *others)
 
 const char *kcl_option_check_name(const char *value)
 {
-    return is_word(value, "_.-") && strlen(value) <= KCL_NAME_MAX ? NULL
-                                                                  : "1 to 128 letters, digits, '_', '.' or '-'";
+    return is_word(value, "_.-") && strlen(value) <= KCL_NAME_MAX ? NULL : "1 to 128 letters, digits, '_', '.' or '-'";
 }
 
 const char *kcl_option_check_stream(const char *value)

@@ -20,8 +20,7 @@
  */
 static const struct kcl_sm_state states[COORDINATOR_N] = {
     [COORDINATOR_NEW] = {"new", KCL_SM_TO(COORDINATOR_FINDING) | KCL_SM_TO(COORDINATOR_STOPPED), false},
-    [COORDINATOR_FINDING] = {"finding", KCL_SM_TO(COORDINATOR_JOINING) | KCL_SM_TO(COORDINATOR_STOPPED),
-                             false},
+    [COORDINATOR_FINDING] = {"finding", KCL_SM_TO(COORDINATOR_JOINING) | KCL_SM_TO(COORDINATOR_STOPPED), false},
     [COORDINATOR_JOINING] = {"joining",
                              KCL_SM_TO(COORDINATOR_RUNNING) | KCL_SM_TO(COORDINATOR_LEAVING) |
                                  KCL_SM_TO(COORDINATOR_STOPPED),
@@ -72,8 +71,7 @@ static void stop(struct kcl_coordinator *c, uint64_t now_ms, kcl_rc rc, const ch
 }
 
 /* An error that no repetition will mend ends a start; any other is told every 10 s until the time-out. */
-static void on_start_error(struct kcl_coordinator *c, uint64_t now_ms, kcl_rc rc,
-                           struct kcl_coordinator_effects *out)
+static void on_start_error(struct kcl_coordinator *c, uint64_t now_ms, kcl_rc rc, struct kcl_coordinator_effects *out)
 {
     c->last_rc = rc;
     kcl_error_class cls = kcl_rc_class(rc);
@@ -113,8 +111,7 @@ static void on_described(struct kcl_coordinator *c, uint64_t now_ms, const struc
     c->attempt++;
 }
 
-static void leave(struct kcl_coordinator *c, uint64_t now_ms, const char *cause,
-                  struct kcl_coordinator_effects *out)
+static void leave(struct kcl_coordinator *c, uint64_t now_ms, const char *cause, struct kcl_coordinator_effects *out)
 {
     kcl_sm_move(&c->sm, now_ms, COORDINATOR_LEAVING, cause);
     c->walking = false;
@@ -172,8 +169,7 @@ static void on_shutdown(struct kcl_coordinator *c, uint64_t now_ms, struct kcl_c
 static void check_deadlines(struct kcl_coordinator *c, uint64_t now_ms, struct kcl_coordinator_effects *out)
 {
     bool starting = c->sm.state == COORDINATOR_FINDING || c->sm.state == COORDINATOR_JOINING;
-    if (starting && c->options.start_timeout_ms != 0 &&
-        now_ms - c->started_ms >= c->options.start_timeout_ms) {
+    if (starting && c->options.start_timeout_ms != 0 && now_ms - c->started_ms >= c->options.start_timeout_ms) {
         c->result = c->last_rc == KCL_OK ? KCL_ETIMEDOUT : c->last_rc;
         if (c->sm.state == COORDINATOR_JOINING) {
             leave(c, now_ms, "start time-out", out);
@@ -207,7 +203,7 @@ static uint64_t drain_by_ms(const struct kcl_coordinator *c, uint64_t now_ms, co
         return by_ms;
     }
     /* A seek without a next owner has no deadline: the lease is passed to nobody and taken up anew. */
-    uint64_t left = lease->next == NULL ? c->options.shutdown_timeout_ms
+    uint64_t left = lease->next == NULL     ? c->options.shutdown_timeout_ms
                     : lease->handoff_ms > 0 ? (uint64_t)lease->handoff_ms
                                             : 0;
     uint64_t margin = c->options.handoff_margin_ms;
@@ -222,8 +218,7 @@ static uint64_t drain_by_ms(const struct kcl_coordinator *c, uint64_t now_ms, co
  * began, and is given the lease at its own deadline (W3).
  */
 static void compare_running(struct kcl_coordinator *c, uint64_t now_ms, const kcl_lease *lease,
-                            const struct kcl_held *held, uint64_t received_ms,
-                            struct kcl_coordinator_effects *out)
+                            const struct kcl_held *held, uint64_t received_ms, struct kcl_coordinator_effects *out)
 {
     if (held->lost) {
         return;

@@ -22,8 +22,8 @@
 
 enum kcl_coordinator_state {
     COORDINATOR_NEW,
-    COORDINATOR_FINDING,  /* asks Kinesis for the stream */
-    COORDINATOR_JOINING,  /* asks the store for membership */
+    COORDINATOR_FINDING, /* asks Kinesis for the stream */
+    COORDINATOR_JOINING, /* asks the store for membership */
     COORDINATOR_RUNNING,
     COORDINATOR_DRAINING, /* shutdown requested: waits for its shards */
     COORDINATOR_LEAVING,  /* gives back what is left and leaves */
@@ -36,18 +36,18 @@ struct kcl_held {
     const char *key;
     uint64_t slot;
     uint64_t token;
-    bool draining; /* asked to drain, */
+    bool draining;     /* asked to drain, */
     uint64_t drain_ms; /* until then */
-    bool lost;     /* told that the lease is lost */
-    bool finished; /* the unit has ended: the entry only remembers the token */
-    bool releasing; /* a release of the remembered token is out */
+    bool lost;         /* told that the lease is lost */
+    bool finished;     /* the unit has ended: the entry only remembers the token */
+    bool releasing;    /* a release of the remembered token is out */
 };
 
 struct kcl_coordinator_options {
-    const char *self; /* worker id; borrowed for life */
-    uint64_t start_timeout_ms;    /* 0: for ever */
+    const char *self;          /* worker id; borrowed for life */
+    uint64_t start_timeout_ms; /* 0: for ever */
     uint64_t shutdown_timeout_ms;
-    uint64_t handoff_margin_ms;   /* local deadlines lie this much before the store's (W3) */
+    uint64_t handoff_margin_ms;    /* local deadlines lie this much before the store's (W3) */
     const struct kcl_table *table; /* borrowed for life, as `held` */
     const struct kcl_map *held;    /* lease key -> struct kcl_held */
     struct kcl_trace *trace;
@@ -56,13 +56,13 @@ struct kcl_coordinator_options {
 
 enum kcl_coordinator_event_kind {
     COORDINATOR_START = 1,
-    COORDINATOR_DESCRIBED,  /* the stream: rc, active, op */
+    COORDINATOR_DESCRIBED,   /* the stream: rc, active, op */
     COORDINATOR_STORE_ERROR, /* while joining: the store did not answer: rc */
     COORDINATOR_JOINED,
-    COORDINATOR_FAILED,     /* membership was refused: rc */
-    COORDINATOR_TABLE,      /* the table or what is held changed */
-    COORDINATOR_GONE,       /* membership has ended */
-    COORDINATOR_SHUTDOWN,   /* the first, and any further, request */
+    COORDINATOR_FAILED,   /* membership was refused: rc */
+    COORDINATOR_TABLE,    /* the table or what is held changed */
+    COORDINATOR_GONE,     /* membership has ended */
+    COORDINATOR_SHUTDOWN, /* the first, and any further, request */
     COORDINATOR_TICK
 };
 
@@ -112,15 +112,15 @@ struct kcl_coordinator {
     struct kcl_rng rng;
     uint64_t op;
     uint64_t waiting_op;
-    uint64_t next_ms;      /* when to ask for the stream again; KCL_NEVER */
+    uint64_t next_ms; /* when to ask for the stream again; KCL_NEVER */
     uint64_t started_ms;
-    uint64_t told_ms;      /* when WAITING was last told */
-    uint64_t deadline_ms;  /* of the shutdown, or of leaving; KCL_NEVER */
+    uint64_t told_ms;     /* when WAITING was last told */
+    uint64_t deadline_ms; /* of the shutdown, or of leaving; KCL_NEVER */
     uint32_t attempt;
     uint32_t not_active;
     kcl_rc last_rc;
     kcl_rc result;
-    bool member;           /* it joined */
+    bool member; /* it joined */
     /* the walk over table and held; both cursors are indices that a change resets */
     bool walking;
     size_t lease_cursor;

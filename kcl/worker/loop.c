@@ -106,7 +106,9 @@ static kcl_rc make_service(struct kcl_worker *w, kcl_error *err)
     if (rc != KCL_OK) {
         return rc;
     }
-    const struct kcl_service_options service = {.net = w->net, .settings = &w->settings, .log = &w->log,
+    const struct kcl_service_options service = {.net = w->net,
+                                                .settings = &w->settings,
+                                                .log = &w->log,
                                                 .stream = kcl_config_text(w->config, KCL_OPTION_stream)};
     return kcl_service_new(&w->service, &service, err);
 }
@@ -201,8 +203,10 @@ kcl_rc kcl_loop_init(struct kcl_worker *w, kcl_error *err)
     if (rc == KCL_OK) {
         rc = make_router(w);
     }
-    return rc == KCL_OK ? KCL_OK : kcl_error_set(err, rc, rc == KCL_EFULL ? "no descriptor is left for a worker"
-                                                                 : "out of memory for a worker");
+    return rc == KCL_OK
+               ? KCL_OK
+               : kcl_error_set(err, rc,
+                               rc == KCL_EFULL ? "no descriptor is left for a worker" : "out of memory for a worker");
 }
 
 /* What the threads still sent after the router had ended. `runners` may be gone by then. */

@@ -25,8 +25,7 @@
 static const struct kcl_sm_state states[MEMBERSHIP_N] = {
     [MEMBERSHIP_IDLE] = {"idle", KCL_SM_TO(MEMBERSHIP_JOINING) | KCL_SM_TO(MEMBERSHIP_LEFT), false},
     [MEMBERSHIP_JOINING] = {"joining",
-                            KCL_SM_TO(MEMBERSHIP_MEMBER) | KCL_SM_TO(MEMBERSHIP_LEAVING) |
-                                KCL_SM_TO(MEMBERSHIP_LEFT),
+                            KCL_SM_TO(MEMBERSHIP_MEMBER) | KCL_SM_TO(MEMBERSHIP_LEAVING) | KCL_SM_TO(MEMBERSHIP_LEFT),
                             false},
     [MEMBERSHIP_MEMBER] = {"member", KCL_SM_TO(MEMBERSHIP_REJOINING) | KCL_SM_TO(MEMBERSHIP_LEAVING), false},
     [MEMBERSHIP_REJOINING] = {"rejoining",
@@ -327,8 +326,8 @@ uint64_t kcl_membership_due_ms(const struct kcl_membership *m)
 
 uint64_t kcl_membership_life_ms(const struct kcl_membership *m)
 {
-    bool in = m->sm.state == MEMBERSHIP_MEMBER || m->sm.state == MEMBERSHIP_REJOINING ||
-              m->sm.state == MEMBERSHIP_LEAVING;
+    bool in =
+        m->sm.state == MEMBERSHIP_MEMBER || m->sm.state == MEMBERSHIP_REJOINING || m->sm.state == MEMBERSHIP_LEAVING;
     return in ? m->life_until_ms : 0;
 }
 

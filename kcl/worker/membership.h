@@ -39,13 +39,13 @@ struct kcl_membership_options {
 };
 
 enum kcl_membership_event_kind {
-    MEMBERSHIP_START = 1, /* join */
-    MEMBERSHIP_REPLY,     /* reply to one of its asks: rc, status, sent_ms, more, op */
+    MEMBERSHIP_START = 1,  /* join */
+    MEMBERSHIP_REPLY,      /* reply to one of its asks: rc, status, sent_ms, more, op */
     MEMBERSHIP_LOST_TOUCH, /* another ask of this worker was answered REJOIN */
-    MEMBERSHIP_NOTIFY,    /* something may have changed in the store: ask soon */
-    MEMBERSHIP_DRAIN,     /* tell the others that this worker leaves */
-    MEMBERSHIP_LEAVE,     /* leave now */
-    MEMBERSHIP_TICK       /* time has passed */
+    MEMBERSHIP_NOTIFY,     /* something may have changed in the store: ask soon */
+    MEMBERSHIP_DRAIN,      /* tell the others that this worker leaves */
+    MEMBERSHIP_LEAVE,      /* leave now */
+    MEMBERSHIP_TICK        /* time has passed */
 };
 
 struct kcl_membership_event {
@@ -87,17 +87,17 @@ struct kcl_membership {
     struct kcl_sm sm;
     struct kcl_membership_options options;
     struct kcl_rng rng;
-    uint64_t op;          /* last number given */
-    uint64_t waiting_op;  /* the ask that is out; 0 none */
+    uint64_t op;         /* last number given */
+    uint64_t waiting_op; /* the ask that is out; 0 none */
     enum kcl_store_ask_kind waiting_kind;
-    uint64_t next_ms;     /* when to send again; KCL_NEVER while one is out */
+    uint64_t next_ms;       /* when to send again; KCL_NEVER while one is out */
     uint64_t life_until_ms; /* 0: no life */
     bool fenced;
-    bool life_over;       /* the life ran out since the last complete registration */
+    bool life_over; /* the life ran out since the last complete registration */
     bool draining;
-    bool soon;            /* a notification came while an ask was out */
-    bool told;            /* JOINED or REJOINED was told for this registration */
-    bool rejoined;        /* the registration to be told is a rejoin */
+    bool soon;             /* a notification came while an ask was out */
+    bool told;             /* JOINED or REJOINED was told for this registration */
+    bool rejoined;         /* the registration to be told is a rejoin */
     bool rejoin_life_over; /* and it found the life over */
     uint32_t attempt;
     uint32_t leave_tries;

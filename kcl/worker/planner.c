@@ -20,10 +20,9 @@
  */
 static const struct kcl_sm_state states[PLANNER_N] = {
     [PLANNER_OFF] = {"off", KCL_SM_TO(PLANNER_IDLE), false},
-    [PLANNER_IDLE] = {"idle",
-                      KCL_SM_TO(PLANNER_OFF) | KCL_SM_TO(PLANNER_LISTING) | KCL_SM_TO(PLANNER_APPLYING), false},
-    [PLANNER_LISTING] = {"listing",
-                         KCL_SM_TO(PLANNER_OFF) | KCL_SM_TO(PLANNER_IDLE) | KCL_SM_TO(PLANNER_SYNCING), false},
+    [PLANNER_IDLE] = {"idle", KCL_SM_TO(PLANNER_OFF) | KCL_SM_TO(PLANNER_LISTING) | KCL_SM_TO(PLANNER_APPLYING), false},
+    [PLANNER_LISTING] = {"listing", KCL_SM_TO(PLANNER_OFF) | KCL_SM_TO(PLANNER_IDLE) | KCL_SM_TO(PLANNER_SYNCING),
+                         false},
     [PLANNER_SYNCING] = {"syncing", KCL_SM_TO(PLANNER_OFF) | KCL_SM_TO(PLANNER_IDLE), false},
     [PLANNER_APPLYING] = {"applying", KCL_SM_TO(PLANNER_OFF) | KCL_SM_TO(PLANNER_IDLE), false},
 };
@@ -35,8 +34,8 @@ static const struct kcl_sm_state states[PLANNER_N] = {
 /* Deadlines of hand-offs and moves that were left for later are looked at this often. */
 #define LOOK_AGAIN_MS 1000
 /* A sync for the children of an ended shard: the listing may lag behind, so it is tried a few times. */
-#define WANTED_TRIES      5
-#define WANTED_PAUSE_MS   500
+#define WANTED_TRIES    5
+#define WANTED_PAUSE_MS 500
 
 void kcl_planner_init(struct kcl_planner *p, const struct kcl_planner_options *options)
 {
@@ -138,8 +137,7 @@ static void on_table(struct kcl_planner *p, uint64_t now_ms, bool members)
     }
 }
 
-static void sync_failed(struct kcl_planner *p, uint64_t now_ms, kcl_rc rc, uint64_t retry_after_ms,
-                        const char *cause)
+static void sync_failed(struct kcl_planner *p, uint64_t now_ms, kcl_rc rc, uint64_t retry_after_ms, const char *cause)
 {
     p->sync_ms = now_ms + kcl_retry_delay_ms(&p->rng, rc, p->attempt, retry_after_ms);
     if (p->attempt < 30) {

@@ -35,9 +35,9 @@ enum kcl_planner_state {
 
 struct kcl_planner_options {
     uint64_t sync_interval_ms;
-    uint64_t settle_ms;      /* held leases move only after this long without a change of members */
-    uint64_t settle_max_ms;  /* or this long after the first of the changes */
-    int64_t drain_ms;        /* deadline of a hand-off */
+    uint64_t settle_ms;                  /* held leases move only after this long without a change of members */
+    uint64_t settle_max_ms;              /* or this long after the first of the changes */
+    int64_t drain_ms;                    /* deadline of a hand-off */
     enum kcl_stream_filter first_filter; /* of a first sync: as the starting position */
     int64_t first_at_ms;
     struct kcl_trace *trace;
@@ -45,13 +45,13 @@ struct kcl_planner_options {
 };
 
 enum kcl_planner_event_kind {
-    PLANNER_ROLE = 1,   /* `on`: whether this worker plans; `has_leases`: of this stream */
-    PLANNER_TABLE,      /* the table changed; `members`: so did the membership */
-    PLANNER_WANT_SYNC,  /* a shard ended without all its children, or vanished */
-    PLANNER_LISTED,     /* the shards, or rc */
-    PLANNER_WISHES,     /* what should exist: `wishes` (ownership comes along), or rc; `gap`: not whole */
-    PLANNER_PLAN,       /* what should move: `plan` (ownership comes along), or rc */
-    PLANNER_REPLY,      /* to a piece: rc, status; `refused`: some entry was not done */
+    PLANNER_ROLE = 1,  /* `on`: whether this worker plans; `has_leases`: of this stream */
+    PLANNER_TABLE,     /* the table changed; `members`: so did the membership */
+    PLANNER_WANT_SYNC, /* a shard ended without all its children, or vanished */
+    PLANNER_LISTED,    /* the shards, or rc */
+    PLANNER_WISHES,    /* what should exist: `wishes` (ownership comes along), or rc; `gap`: not whole */
+    PLANNER_PLAN,      /* what should move: `plan` (ownership comes along), or rc */
+    PLANNER_REPLY,     /* to a piece: rc, status; `refused`: some entry was not done */
     PLANNER_TICK
 };
 
@@ -63,7 +63,7 @@ struct kcl_planner_event {
     bool on;
     bool has_leases;
     bool members;
-    bool first;  /* WISHES: there were no leases of this stream yet */
+    bool first; /* WISHES: there were no leases of this stream yet */
     bool gap;
     struct kcl_wishes *wishes;
     struct kcl_plan *plan;
@@ -73,10 +73,10 @@ struct kcl_planner_event {
 };
 
 enum kcl_planner_effect_kind {
-    PLANNER_LIST = 1,   /* ask the stream for its shards, `op`, with `filter` */
+    PLANNER_LIST = 1,    /* ask the stream for its shards, `op`, with `filter` */
     PLANNER_MAKE_WISHES, /* compute what should exist from what was listed (by the router, which kept it) */
-    PLANNER_MAKE_PLAN,  /* compute a plan; `may_balance` */
-    PLANNER_SEND        /* store ask `ask` for steps [from, from + count) of the kept wishes or plan */
+    PLANNER_MAKE_PLAN,   /* compute a plan; `may_balance` */
+    PLANNER_SEND         /* store ask `ask` for steps [from, from + count) of the kept wishes or plan */
 };
 
 struct kcl_planner_effect {
@@ -105,12 +105,12 @@ struct kcl_planner {
     struct kcl_rng rng;
     uint64_t op;
     uint64_t waiting_op;
-    uint64_t sync_ms; /* when to compare with the stream next */
-    uint64_t plan_ms; /* when to plan next; KCL_NEVER: no reason */
+    uint64_t sync_ms;          /* when to compare with the stream next */
+    uint64_t plan_ms;          /* when to plan next; KCL_NEVER: no reason */
     uint64_t changed_ms;       /* last change of members */
     uint64_t first_changed_ms; /* first since it was still; KCL_NEVER: still */
-    bool filtered;    /* the listing that is out, or was last used, was filtered */
-    uint32_t gaps;    /* first syncs whose shards did not cover all hash keys */
+    bool filtered;             /* the listing that is out, or was last used, was filtered */
+    uint32_t gaps;             /* first syncs whose shards did not cover all hash keys */
     uint32_t attempt;
     uint32_t wanted; /* how often a wished-for sync that finds nothing new is tried again soon */
     bool had_leases;

@@ -180,8 +180,8 @@ static void tell_role(struct kcl_router *r, uint64_t now_ms)
         r->refresh_version = 0;
     }
     bool has_leases = kcl_table_has_leases(&r->table, r->stream, r->epoch_s);
-    kcl_router_planner(
-        r, now_ms, &(struct kcl_planner_event){.kind = PLANNER_ROLE, .on = plans, .has_leases = has_leases});
+    kcl_router_planner(r, now_ms,
+                       &(struct kcl_planner_event){.kind = PLANNER_ROLE, .on = plans, .has_leases = has_leases});
 }
 
 /* Tells coordinator and planner what has changed, until nothing has. */
@@ -234,13 +234,16 @@ static void on_described(struct kcl_router *r, uint64_t now_ms, struct kcl_strea
         r->epoch_s = answer->created_s;
         (void)kcl_string_copy(r->stream, sizeof(r->stream), answer->stream_name);
         int64_t born = answer->service_ms > BORN_MARGIN_MS ? answer->service_ms - BORN_MARGIN_MS : 0;
-        r->options.on_note(r->options.user,
-                           &(struct kcl_router_note){.kind = ROUTER_NOTE_STREAM, .text = answer->stream_name,
-                                                     .epoch_s = answer->created_s, .born_ms = born});
+        r->options.on_note(r->options.user, &(struct kcl_router_note){.kind = ROUTER_NOTE_STREAM,
+                                                                      .text = answer->stream_name,
+                                                                      .epoch_s = answer->created_s,
+                                                                      .born_ms = born});
     }
     kcl_router_coordinator(r, now_ms,
-                           &(struct kcl_coordinator_event){.kind = COORDINATOR_DESCRIBED, .op = answer->op,
-                                                           .rc = answer->rc, .active = answer->active,
+                           &(struct kcl_coordinator_event){.kind = COORDINATOR_DESCRIBED,
+                                                           .op = answer->op,
+                                                           .rc = answer->rc,
+                                                           .active = answer->active,
                                                            .retry_after_ms = answer->retry_after_ms});
 }
 
@@ -304,8 +307,8 @@ static kcl_rc learn(struct kcl_router *r, const struct kcl_store_reply *reply)
         return reply->rc;
     }
     bool registers = reply->kind == KCL_STORE_JOIN || reply->kind == KCL_STORE_REJOIN_ALL;
-    bool same = a->generation.counter == r->table.generation.counter &&
-                a->generation.nonce == r->table.generation.nonce;
+    bool same =
+        a->generation.counter == r->table.generation.counter && a->generation.nonce == r->table.generation.nonce;
     if (reply->kind == KCL_STORE_STATE || (!registers && !same)) {
         return KCL_OK; /* it shows nothing, or comes from before a repair */
     }
@@ -347,8 +350,8 @@ static void to_membership(struct kcl_router *r, uint64_t now_ms, const struct kc
     if (reply->rc != KCL_OK) {
         keep_error(r, reply->what);
         if (kcl_rc_class(reply->rc) == KCL_CLASS_LATER) {
-            kcl_router_coordinator(
-                r, now_ms, &(struct kcl_coordinator_event){.kind = COORDINATOR_STORE_ERROR, .rc = reply->rc});
+            kcl_router_coordinator(r, now_ms,
+                                   &(struct kcl_coordinator_event){.kind = COORDINATOR_STORE_ERROR, .rc = reply->rc});
         }
     } else if (reply->kind == KCL_STORE_HEARTBEAT) {
         kcl_metric_add(r->options.metrics, KCL_M_HEARTBEATS, 1);
@@ -573,8 +576,7 @@ const struct kcl_table *kcl_router_table(const struct kcl_router *r)
 }
 
 void kcl_router_each_shard(const struct kcl_router *r,
-                           void (*on)(void *user, const char *shard, uint64_t token, const char *state),
-                           void *user)
+                           void (*on)(void *user, const char *shard, uint64_t token, const char *state), void *user)
 {
     for (size_t i = 0; i < r->slots_count; i++) {
         const struct kcl_unit *unit = r->slots[i]->unit;

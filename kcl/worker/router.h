@@ -117,7 +117,6 @@ size_t kcl_router_running(const struct kcl_router *r);
 const struct kcl_table *kcl_router_table(const struct kcl_router *r);
 /** Calls `on` for each shard that runs: its id, token and state. For tests and the ledger of the simulator. */
 void kcl_router_each_shard(const struct kcl_router *r,
-                           void (*on)(void *user, const char *shard, uint64_t token, const char *state),
-                           void *user);
+                           void (*on)(void *user, const char *shard, uint64_t token, const char *state), void *user);
 
 #endif /* KCL_WORKER_ROUTER_H */

@@ -67,8 +67,8 @@ static void ask_stream(struct kcl_router *r, struct kcl_slot *slot, struct kcl_s
 {
     ask->slot = slot->held.slot;
     if (r->options.stream.submit(r->options.stream.self, ask) != KCL_OK) {
-        kcl_router_unsent(r, &(struct kcl_unsent){.slot = ask->slot, .op = ask->op, .port = UNSENT_STREAM,
-                                                  .stream = ask->kind});
+        kcl_router_unsent(
+            r, &(struct kcl_unsent){.slot = ask->slot, .op = ask->op, .port = UNSENT_STREAM, .stream = ask->kind});
     }
 }
 
@@ -97,8 +97,8 @@ static void ask_store(struct kcl_router *r, struct kcl_slot *slot, const struct 
     }
     kcl_wishes_release(ask.kind == KCL_STORE_END ? ask.wishes : NULL);
     if (rc != KCL_OK) {
-        kcl_router_unsent(r, &(struct kcl_unsent){.slot = ask.slot, .op = ask.op, .port = UNSENT_STORE,
-                                                  .store = ask.kind});
+        kcl_router_unsent(
+            r, &(struct kcl_unsent){.slot = ask.slot, .op = ask.op, .port = UNSENT_STORE, .store = ask.kind});
     }
 }
 
@@ -163,8 +163,7 @@ static bool carry(struct kcl_router *r, struct kcl_slot *slot, struct kcl_unit_e
     return false;
 }
 
-void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot,
-                           struct kcl_unit_event *event)
+void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot, struct kcl_unit_event *event)
 {
     struct kcl_unit_effects out;
     event->bits = bits_of(r, slot);

@@ -27,7 +27,7 @@ struct kcl_slot {
     char key[KCL_LEASE_KEY_SIZE];
     struct kcl_unit *unit; /* NULL once it has finished */
     struct kcl_timer timer;
-    bool gone;       /* the service does not know the shard */
+    bool gone; /* the service does not know the shard */
 };
 
 /** An ask that could not be submitted for want of memory: answered in a later turn. */
@@ -53,13 +53,13 @@ struct kcl_router {
     struct kcl_coordinator coordinator;
     struct kcl_planner planner;
     struct kcl_table table;
-    bool fenced;        /* the worker's own life is over, or nothing may be delivered any more */
-    bool stopped;       /* for good */
+    bool fenced;  /* the worker's own life is over, or nothing may be delivered any more */
+    bool stopped; /* for good */
     bool ended;
-    bool notify;        /* the table changed: coordinator and planner are to be told */
+    bool notify; /* the table changed: coordinator and planner are to be told */
     bool notify_members;
     bool want_sync;
-    uint64_t retry_ms;  /* when the table is looked at again, for want of memory before; KCL_NEVER */
+    uint64_t retry_ms; /* when the table is looked at again, for want of memory before; KCL_NEVER */
     /* Checkpoints and loads are no structural changes: a worker reads the whole table again now and then,
      * a page with each heartbeat. A planner needs the loads; and any worker may be the only one left that can
      * give the checkpoints of the others back to a store that lost them.
@@ -71,20 +71,20 @@ struct kcl_router {
     kcl_worker_state told_state;
     char stream[KCL_NAME_SIZE]; /* what the stream is called, and when it was made */
     int64_t epoch_s;
-    struct kcl_map held;        /* lease key -> struct kcl_slot (as struct kcl_held) */
-    struct kcl_slot **slots;    /* with a unit, by rising number */
+    struct kcl_map held;     /* lease key -> struct kcl_slot (as struct kcl_held) */
+    struct kcl_slot **slots; /* with a unit, by rising number */
     size_t slots_count;
     size_t slots_room;
     uint64_t next_slot;
     struct kcl_timers timers;
-    struct kcl_map paused;      /* shard id -> the same string, owned */
+    struct kcl_map paused; /* shard id -> the same string, owned */
     struct kcl_budget budget;
     struct kcl_ledger *ledger;
-    uint64_t seen_returned;     /* of the ledger */
-    uint64_t spare_ms;          /* while others hold the whole budget: when one more shard may fetch */
-    uint64_t spare_slot;        /* that one, during its step */
-    size_t spare_next;          /* whose turn it is then */
-    bool starving;              /* somebody waits for that */
+    uint64_t seen_returned; /* of the ledger */
+    uint64_t spare_ms;      /* while others hold the whole budget: when one more shard may fetch */
+    uint64_t spare_slot;    /* that one, during its step */
+    size_t spare_next;      /* whose turn it is then */
+    bool starving;          /* somebody waits for that */
     struct kcl_unsent *unsent;
     size_t unsent_count;
     size_t unsent_room;
@@ -116,8 +116,7 @@ void kcl_router_planned(struct kcl_router *r, uint64_t now_ms, const struct kcl_
 struct kcl_slot *kcl_router_slot(const struct kcl_router *r, uint64_t id);
 /** Makes a unit for a lease and starts it. KCL_ENOMEM: nothing changed. */
 kcl_rc kcl_router_start_shard(struct kcl_router *r, uint64_t now_ms, const kcl_lease *lease);
-void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot,
-                           struct kcl_unit_event *event);
+void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot, struct kcl_unit_event *event);
 /** The stream is one made at this time: if that is news, the shards of the one before are given back. */
 void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s);
 /** The same when the table has leases of a younger stream. */

@@ -162,12 +162,10 @@ static void carry_membership(struct kcl_router *r, uint64_t now_ms, const struct
         kcl_router_tick_shards(r, now_ms);
         break;
     case MEMBERSHIP_GONE:
-        kcl_router_coordinator(r, now_ms,
-                               &(struct kcl_coordinator_event){.kind = COORDINATOR_GONE, .rc = e->rc});
+        kcl_router_coordinator(r, now_ms, &(struct kcl_coordinator_event){.kind = COORDINATOR_GONE, .rc = e->rc});
         break;
     case MEMBERSHIP_FAILED:
-        kcl_router_coordinator(r, now_ms,
-                               &(struct kcl_coordinator_event){.kind = COORDINATOR_FAILED, .rc = e->rc});
+        kcl_router_coordinator(r, now_ms, &(struct kcl_coordinator_event){.kind = COORDINATOR_FAILED, .rc = e->rc});
         break;
     }
 }
@@ -219,8 +217,8 @@ static void note_left(struct kcl_router *r)
         (void)kcl_string_copy(r->left, sizeof(r->left), "the lease store did not answer when the worker left");
         return;
     }
-    int wrote = snprintf(r->left, sizeof(r->left), "%zu shards did not finish in time, their last batches come again:",
-                         r->slots_count);
+    int wrote = snprintf(r->left, sizeof(r->left),
+                         "%zu shards did not finish in time, their last batches come again:", r->slots_count);
     for (size_t i = 0; i < r->slots_count && wrote > 0 && used + (size_t)wrote < sizeof(r->left) - 8; i++) {
         used += (size_t)wrote;
         wrote = snprintf(r->left + used, sizeof(r->left) - used, " %s", r->slots[i]->unit->shard);
@@ -315,9 +313,9 @@ static void carry_coordinator(struct kcl_router *r, uint64_t now_ms, const struc
         stop_all(r, now_ms);
         break;
     case COORDINATOR_WAITING:
-        note(r, &(struct kcl_router_note){.kind = ROUTER_NOTE_WAITING, .rc = e->rc,
-                                          .text = r->last_error != NULL ? r->last_error->data
-                                                                        : kcl_rc_text(e->rc)});
+        note(r, &(struct kcl_router_note){.kind = ROUTER_NOTE_WAITING,
+                                          .rc = e->rc,
+                                          .text = r->last_error != NULL ? r->last_error->data : kcl_rc_text(e->rc)});
         break;
     case COORDINATOR_ENDED:
         tell_ended(r, e->rc);
@@ -347,9 +345,8 @@ static void make_wishes(struct kcl_router *r, uint64_t now_ms)
     struct kcl_planner_event event = {.kind = PLANNER_WISHES};
     struct kcl_sync_result result;
     memset(&result, 0, sizeof(result));
-    const struct kcl_sync_options options = {.stream = r->stream, .epoch_s = r->epoch_s,
-                                             .initial = r->options.position,
-                                             .filtered = !r->listed_whole};
+    const struct kcl_sync_options options = {
+        .stream = r->stream, .epoch_s = r->epoch_s, .initial = r->options.position, .filtered = !r->listed_whole};
     event.rc = kcl_shard_sync(&r->table, r->listed, &options, &result);
     event.wishes = result.wishes;
     event.first = result.first;
@@ -361,12 +358,13 @@ static void make_wishes(struct kcl_router *r, uint64_t now_ms)
 static void make_plan(struct kcl_router *r, uint64_t now_ms, bool may_balance)
 {
     struct kcl_planner_event event = {.kind = PLANNER_PLAN};
-    const struct kcl_assign_options options = {
-        .cleanup = {.stream = r->stream, .epoch_s = r->epoch_s,
-                    .listed = r->listed_whole ? r->listed : NULL, .listed_version = r->listed_version},
-        .now_ms = now_ms,
-        .moves_max = MOVES_MAX,
-        .may_balance = may_balance};
+    const struct kcl_assign_options options = {.cleanup = {.stream = r->stream,
+                                                           .epoch_s = r->epoch_s,
+                                                           .listed = r->listed_whole ? r->listed : NULL,
+                                                           .listed_version = r->listed_version},
+                                               .now_ms = now_ms,
+                                               .moves_max = MOVES_MAX,
+                                               .may_balance = may_balance};
     event.rc = kcl_assign_plan(&r->table, &options, &event.plan);
     kcl_router_planner(r, now_ms, &event);
 }
@@ -455,9 +453,10 @@ void kcl_router_listed(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_
         r->listed = answer->shards;
         answer->shards = NULL;
     }
-    kcl_router_planner(r, now_ms,
-                       &(struct kcl_planner_event){.kind = PLANNER_LISTED, .op = answer->op, .rc = answer->rc,
-                                                   .retry_after_ms = answer->retry_after_ms});
+    kcl_router_planner(
+        r, now_ms,
+        &(struct kcl_planner_event){
+            .kind = PLANNER_LISTED, .op = answer->op, .rc = answer->rc, .retry_after_ms = answer->retry_after_ms});
 }
 
 void kcl_router_planned(struct kcl_router *r, uint64_t now_ms, const struct kcl_store_reply *reply)

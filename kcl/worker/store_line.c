@@ -289,8 +289,7 @@ static kcl_rc do_rejoin(struct call *c)
             in.held_count = pieces.held_count;
         }
         kcl_changes_fini(&c->reply->changes);
-        rc = c->line->options.store.ops->rejoin(c->line->handle, &c->by, &in, &c->sink, &c->reply->answer,
-                                                &c->err);
+        rc = c->line->options.store.ops->rejoin(c->line->handle, &c->by, &in, &c->sink, &c->reply->answer, &c->err);
         from += in.leases_count;
         if (rc != KCL_OK || in.last || c->reply->answer.status != KCL_STORE_OK) {
             break;
@@ -314,8 +313,8 @@ static kcl_rc do_sync(struct call *c)
     if (rc != KCL_OK) {
         return rc;
     }
-    return c->line->options.store.ops->sync(c->line->handle, &c->by, leases, count, c->ask->done,
-                                            c->reply->results, &c->sink, &c->reply->answer, &c->err);
+    return c->line->options.store.ops->sync(c->line->handle, &c->by, leases, count, c->ask->done, c->reply->results,
+                                            &c->sink, &c->reply->answer, &c->err);
 }
 
 static kcl_rc do_moves(struct call *c)
@@ -344,8 +343,7 @@ static kcl_rc do_moves(struct call *c)
         return ops->handoff(c->line->handle, &c->by, moves, count, c->ask->drain_ms, results, &c->sink, answer,
                             &c->err);
     default:
-        return ops->cleanup(c->line->handle, &c->by, moves, count, c->ask->gone, results, &c->sink, answer,
-                            &c->err);
+        return ops->cleanup(c->line->handle, &c->by, moves, count, c->ask->gone, results, &c->sink, answer, &c->err);
     }
 }
 

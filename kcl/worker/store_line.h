@@ -22,8 +22,8 @@
 
 struct kcl_store_line_options {
     kcl_lease_store store;
-    const char *app;    /* borrowed for life, as all strings here */
-    kcl_member self;    /* what join brings; id is name#nonce */
+    const char *app; /* borrowed for life, as all strings here */
+    kcl_member self; /* what join brings; id is name#nonce */
     int64_t lease_duration_ms;
     int64_t new_hold_ms;
     int require_existing;
@@ -45,7 +45,7 @@ struct kcl_store_line {
     char stream_name[KCL_NAME_SIZE]; /* set by kcl_store_line_stream before the join */
     int64_t stream_epoch_s;
     int64_t born_ms;
-    struct kcl_store_node *urgent;   /* three queues, oldest first */
+    struct kcl_store_node *urgent; /* three queues, oldest first */
     struct kcl_store_node *ordered;
     struct kcl_store_node *commits;
 };

@@ -121,8 +121,7 @@ static void perform(struct kcl_store_thread *t, struct kcl_store_group *group)
 
 static void say_changed(struct kcl_store_thread *t)
 {
-    if (atomic_exchange(&t->noted, false) &&
-        kcl_mailbox_put_control(t->options.events, &t->notify) != KCL_OK) {
+    if (atomic_exchange(&t->noted, false) && kcl_mailbox_put_control(t->options.events, &t->notify) != KCL_OK) {
         atomic_store(&t->noted, true);
     }
 }

@@ -14,7 +14,7 @@ static const char *subject_of(const char *machine)
         const char *machine;
         const char *subject;
     } names[] = {{"membership", "worker"}, {"coordinator", "worker"}, {"planner", "lease"},
-                 {"poller", "retrieval"},  {"shard", "shard"},         {"checkpoint", "checkpoint"}};
+                 {"poller", "retrieval"},  {"shard", "shard"},        {"checkpoint", "checkpoint"}};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i].machine, machine) == 0) {
             return names[i].subject;
@@ -35,8 +35,8 @@ void kcl_trace_log(void *user, const struct kcl_trace_event *event)
     size_t count = 0;
     bool whole = strchr(event->name, '.') != NULL;
     (void)snprintf(name, sizeof(name), "%s%s%s", whole ? "" : event->machine, whole ? "" : ".", event->name);
-    const kcl_log_pair texts[] = {{"shard", event->subject}, {"from", event->from}, {"to", event->to},
-                                  {"cause", event->cause}};
+    const kcl_log_pair texts[] = {
+        {"shard", event->subject}, {"from", event->from}, {"to", event->to}, {"cause", event->cause}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (texts[i].value != NULL) {
             pairs[count++] = texts[i];

@@ -67,7 +67,7 @@ struct kcl_worker {
     unsigned shutdowns_seen;
     bool fenced;     /* told that its life ran out */
     bool store_lost; /* told that the store does not answer heartbeats */
-    kcl_rc result;         /* written before `done` is closed */
+    kcl_rc result;   /* written before `done` is closed */
     kcl_error result_error;
 };
 

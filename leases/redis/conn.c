@@ -45,8 +45,7 @@ static kcl_rc dial(struct kcl_redis_conn *c, uint64_t until_ms, kcl_error *err)
     };
     kcl_rc rc = kcl_dial_open(&c->dial, &options, err);
     if (rc == KCL_ETIMEDOUT || rc == KCL_ECLOSED) {
-        rc = kcl_error_set(err, KCL_ECONNECT, "Redis at %s:%d: no connection in time", c->url->host,
-                           c->url->port);
+        rc = kcl_error_set(err, KCL_ECONNECT, "Redis at %s:%d: no connection in time", c->url->host, c->url->port);
     }
     if (rc != KCL_OK) {
         c->dial = NULL;
@@ -60,8 +59,7 @@ static kcl_rc dial(struct kcl_redis_conn *c, uint64_t until_ms, kcl_error *err)
     return KCL_OK;
 }
 
-static kcl_rc receive(struct kcl_redis_conn *c, uint64_t until_ms, struct kcl_redis_reply **out,
-                      kcl_error *err)
+static kcl_rc receive(struct kcl_redis_conn *c, uint64_t until_ms, struct kcl_redis_reply **out, kcl_error *err)
 {
     char bytes[RECEIVE_SIZE];
     for (;;) {
@@ -111,8 +109,8 @@ static kcl_rc exchange(struct kcl_redis_conn *c, struct kcl_redis_args *args, ui
 }
 
 /* One of the first requests of a connection: anything but +OK ends it. */
-static kcl_rc prepare(struct kcl_redis_conn *c, struct kcl_redis_args *args, const char *what,
-                      uint64_t until_ms, kcl_error *err)
+static kcl_rc prepare(struct kcl_redis_conn *c, struct kcl_redis_args *args, const char *what, uint64_t until_ms,
+                      kcl_error *err)
 {
     struct kcl_redis_reply *reply = NULL;
     kcl_rc rc = exchange(c, args, until_ms, &reply, err);
@@ -185,8 +183,8 @@ kcl_rc kcl_redis_conn_call(struct kcl_redis_conn *c, struct kcl_redis_args *args
     return rc == KCL_OK ? exchange(c, args, until_ms, out, err) : rc;
 }
 
-kcl_rc kcl_redis_conn_ask(struct kcl_redis_conn *c, uint64_t until_ms, struct kcl_redis_reply **out,
-                          kcl_error *err, ...)
+kcl_rc kcl_redis_conn_ask(struct kcl_redis_conn *c, uint64_t until_ms, struct kcl_redis_reply **out, kcl_error *err,
+                          ...)
 {
     struct kcl_redis_args args;
     kcl_redis_args_init(&args);
@@ -201,8 +199,7 @@ kcl_rc kcl_redis_conn_ask(struct kcl_redis_conn *c, uint64_t until_ms, struct kc
     return rc;
 }
 
-kcl_rc kcl_redis_conn_receive(struct kcl_redis_conn *c, uint64_t until_ms, struct kcl_redis_reply **out,
-                              kcl_error *err)
+kcl_rc kcl_redis_conn_receive(struct kcl_redis_conn *c, uint64_t until_ms, struct kcl_redis_reply **out, kcl_error *err)
 {
     *out = NULL;
     if (!c->dial) {

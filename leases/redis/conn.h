@@ -41,15 +41,15 @@ KCL_MUST_CHECK kcl_rc kcl_redis_conn_open(struct kcl_redis_conn *c, uint64_t unt
  * @retval KCL_ESTORE   no answer in time, or the connection broke: done or not is unknown
  * @retval KCL_EDAMAGED, KCL_ETOOBIG, KCL_ENOMEM
  */
-KCL_MUST_CHECK kcl_rc kcl_redis_conn_call(struct kcl_redis_conn *c, struct kcl_redis_args *args,
-                                          uint64_t until_ms, struct kcl_redis_reply **out, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_redis_conn_call(struct kcl_redis_conn *c, struct kcl_redis_args *args, uint64_t until_ms,
+                                          struct kcl_redis_reply **out, kcl_error *err);
 
 /** kcl_redis_conn_call with texts, ended by NULL. */
-KCL_MUST_CHECK kcl_rc kcl_redis_conn_ask(struct kcl_redis_conn *c, uint64_t until_ms,
-                                         struct kcl_redis_reply **out, kcl_error *err, ...);
+KCL_MUST_CHECK kcl_rc kcl_redis_conn_ask(struct kcl_redis_conn *c, uint64_t until_ms, struct kcl_redis_reply **out,
+                                         kcl_error *err, ...);
 
 /** Waits for a reply that was not asked for. KCL_ETIMEDOUT: none till `until_ms`; the connection stays. */
-KCL_MUST_CHECK kcl_rc kcl_redis_conn_receive(struct kcl_redis_conn *c, uint64_t until_ms,
-                                             struct kcl_redis_reply **out, kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_redis_conn_receive(struct kcl_redis_conn *c, uint64_t until_ms, struct kcl_redis_reply **out,
+                                             kcl_error *err);
 
 #endif /* LEASES_REDIS_CONN_H */

@@ -118,8 +118,7 @@ static size_t take_shards(struct walk *w, char space[LIST_SIZE], const char **id
     for (char *at = space; *at != '\0';) {
         size_t size = strcspn(at, ",");
         bool last = at[size] == '\0';
-        if (size == 0 || size > KCL_NAME_MAX || count == KCL_RELATIVES_MAX ||
-            (!last && at[size + 1] == '\0')) {
+        if (size == 0 || size > KCL_NAME_MAX || count == KCL_RELATIVES_MAX || (!last && at[size + 1] == '\0')) {
             fail(w, what);
             return 0;
         }
@@ -302,8 +301,8 @@ kcl_rc kcl_redis_decode(const struct kcl_redis_reply *reply, kcl_store_result *r
         }
     }
     if (w.wrong) {
-        return kcl_error_set(err, KCL_EDAMAGED, "an answer of the lease store is damaged: %s, at value %zu",
-                             w.wrong, w.wrong_at);
+        return kcl_error_set(err, KCL_EDAMAGED, "an answer of the lease store is damaged: %s, at value %zu", w.wrong,
+                             w.wrong_at);
     }
     return KCL_OK;
 }

@@ -31,8 +31,7 @@ struct kcl_redis_answer {
  * Reads all of it. `results` takes exactly `count` results. `sink` NULL: changes
  * are checked and dropped. The sink may have been called before an error.
  */
-KCL_MUST_CHECK kcl_rc kcl_redis_decode(const struct kcl_redis_reply *reply, kcl_store_result *results,
-                                       size_t count, const kcl_store_sink *sink, struct kcl_redis_answer *out,
-                                       kcl_error *err);
+KCL_MUST_CHECK kcl_rc kcl_redis_decode(const struct kcl_redis_reply *reply, kcl_store_result *results, size_t count,
+                                       const kcl_store_sink *sink, struct kcl_redis_answer *out, kcl_error *err);
 
 #endif /* LEASES_REDIS_DECODE_H */

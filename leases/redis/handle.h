@@ -36,8 +36,7 @@ struct kcl_store_handle {
 };
 
 /** Opens and closes a handle (store.c). */
-kcl_rc kcl_redis_open(void *self, const char *app, int64_t timeout_ms, kcl_store_handle **out,
-                      kcl_error *err);
+kcl_rc kcl_redis_open(void *self, const char *app, int64_t timeout_ms, kcl_store_handle **out, kcl_error *err);
 void kcl_redis_close(kcl_store_handle *h);
 
 /** The table (ops.c). */

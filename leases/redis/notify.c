@@ -37,8 +37,7 @@ int kcl_redis_notify_fd(struct kcl_redis_notify *n)
     if (!n->conn.dial) {
         struct kcl_redis_reply *reply = NULL;
         uint64_t until_ms = now_ms + (uint64_t)(n->timeout_ms / 2 > 0 ? n->timeout_ms / 2 : 1);
-        kcl_rc rc =
-            kcl_redis_conn_ask(&n->conn, until_ms, &reply, NULL, "SUBSCRIBE", n->channel, (char *)NULL);
+        kcl_rc rc = kcl_redis_conn_ask(&n->conn, until_ms, &reply, NULL, "SUBSCRIBE", n->channel, (char *)NULL);
         /* A server that refuses the channel goes on refusing it. */
         n->refused = rc == KCL_OK && reply->type == KCL_REDIS_ERROR &&
                      kcl_redis_reply_error(reply, "subscribing", true, NULL) == KCL_EACCESS;

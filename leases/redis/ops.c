@@ -24,8 +24,7 @@ struct call {
     kcl_rc rc;
 };
 
-static void begin(struct call *c, kcl_store_handle *h, enum kcl_redis_script script,
-                  const kcl_store_caller *by)
+static void begin(struct call *c, kcl_store_handle *h, enum kcl_redis_script script, const kcl_store_caller *by)
 {
     uint64_t nonce = 0;
     *c = (struct call){.h = h, .script = script, .by = by, .rc = KCL_OK};
@@ -175,8 +174,7 @@ static void add_moves(struct kcl_redis_args *a, const kcl_store_move *moves, siz
     }
 }
 
-static kcl_rc op_init(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans,
-                      kcl_error *err)
+static kcl_rc op_init(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans, kcl_error *err)
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_INIT, &nobody);
@@ -257,8 +255,7 @@ static kcl_rc op_rejoin(kcl_store_handle *h, const kcl_store_caller *by, const k
 }
 
 static kcl_rc op_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, kcl_member_state state,
-                           uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans,
-                           kcl_error *err)
+                           uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     if (state != KCL_MEMBER_ACTIVE && state != KCL_MEMBER_DRAINING) {
         return kcl_error_set(err, KCL_EINVAL, "a heartbeat says active or draining");
@@ -279,9 +276,9 @@ static kcl_rc op_read(kcl_store_handle *h, uint64_t since, const kcl_store_sink 
     return finish(&c, NULL, NULL, 0, sink, ans, err);
 }
 
-static kcl_rc op_sync(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_new_lease *leases,
-                      size_t count, int done, kcl_store_result *results, const kcl_store_sink *sink,
-                      kcl_store_answer *ans, kcl_error *err)
+static kcl_rc op_sync(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_new_lease *leases, size_t count,
+                      int done, kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
+                      kcl_error *err)
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_SYNC, by);
@@ -290,9 +287,8 @@ static kcl_rc op_sync(kcl_store_handle *h, const kcl_store_caller *by, const kcl
     return finish(&c, NULL, results, count, sink, ans, err);
 }
 
-static kcl_rc op_claim(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                       size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                       kcl_store_answer *ans, kcl_error *err)
+static kcl_rc op_claim(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                       kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_CLAIM, by);
@@ -300,9 +296,9 @@ static kcl_rc op_claim(kcl_store_handle *h, const kcl_store_caller *by, const kc
     return finish(&c, NULL, results, count, sink, ans, err);
 }
 
-static kcl_rc op_handoff(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                         size_t count, int64_t drain_ms, kcl_store_result *results,
-                         const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+static kcl_rc op_handoff(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                         int64_t drain_ms, kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
+                         kcl_error *err)
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_HANDOFF, by);
@@ -311,9 +307,8 @@ static kcl_rc op_handoff(kcl_store_handle *h, const kcl_store_caller *by, const 
     return finish(&c, NULL, results, count, sink, ans, err);
 }
 
-static kcl_rc op_pass(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes,
-                      size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                      kcl_store_answer *ans, kcl_error *err)
+static kcl_rc op_pass(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes, size_t count,
+                      kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_PASS, by);
@@ -327,9 +322,8 @@ static kcl_rc op_pass(kcl_store_handle *h, const kcl_store_caller *by, const kcl
     return finish(&c, NULL, results, count, sink, ans, err);
 }
 
-static kcl_rc op_force(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves,
-                       size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                       kcl_store_answer *ans, kcl_error *err)
+static kcl_rc op_force(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
+                       kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_FORCE, by);
@@ -338,8 +332,8 @@ static kcl_rc op_force(kcl_store_handle *h, const kcl_store_caller *by, const kc
 }
 
 static kcl_rc op_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_commit *commits,
-                            size_t count, kcl_store_result *results, const kcl_store_sink *sink,
-                            kcl_store_answer *ans, kcl_error *err)
+                            size_t count, kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans,
+                            kcl_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         if (commits[i].state_size > KCL_PENDING_STATE_MAX) {
@@ -364,9 +358,8 @@ static kcl_rc op_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, con
 }
 
 static kcl_rc op_end(kcl_store_handle *h, const kcl_store_caller *by, const char *key, uint64_t token,
-                     const kcl_store_new_lease *children, size_t children_count,
-                     kcl_store_result *child_results, const kcl_store_sink *sink, kcl_store_answer *ans,
-                     kcl_error *err)
+                     const kcl_store_new_lease *children, size_t children_count, kcl_store_result *child_results,
+                     const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     if (children_count > KCL_RELATIVES_MAX) {
         return kcl_error_set(err, KCL_EINVAL, "%zu children; at most %d", children_count, KCL_RELATIVES_MAX);
@@ -390,9 +383,9 @@ static kcl_rc op_seek(kcl_store_handle *h, const char *key, const kcl_position *
     return finish(&c, NULL, NULL, 0, NULL, ans, err);
 }
 
-static kcl_rc op_cleanup(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *leases,
-                         size_t count, int gone_from_stream, kcl_store_result *results,
-                         const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+static kcl_rc op_cleanup(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *leases, size_t count,
+                         int gone_from_stream, kcl_store_result *results, const kcl_store_sink *sink,
+                         kcl_store_answer *ans, kcl_error *err)
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_CLEANUP, by);
@@ -401,8 +394,8 @@ static kcl_rc op_cleanup(kcl_store_handle *h, const kcl_store_caller *by, const 
     return finish(&c, NULL, results, count, sink, ans, err);
 }
 
-static kcl_rc op_leave(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes,
-                       size_t count, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+static kcl_rc op_leave(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_pass *passes, size_t count,
+                       const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_LEAVE, by);
@@ -416,8 +409,8 @@ static kcl_rc op_leave(kcl_store_handle *h, const kcl_store_caller *by, const kc
     return finish(&c, NULL, NULL, 0, sink, ans, err);
 }
 
-static kcl_rc op_evict(kcl_store_handle *h, const kcl_store_caller *by, const char *id,
-                       const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+static kcl_rc op_evict(kcl_store_handle *h, const kcl_store_caller *by, const char *id, const kcl_store_sink *sink,
+                       kcl_store_answer *ans, kcl_error *err)
 {
     struct call c;
     begin(&c, h, KCL_SCRIPT_EVICT, by);

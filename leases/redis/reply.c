@@ -157,8 +157,7 @@ void kcl_redis_reader_free(struct kcl_redis_reader *reader)
 kcl_rc kcl_redis_reader_feed(struct kcl_redis_reader *reader, const char *bytes, size_t size, kcl_error *err)
 {
     if (size > KCL_REDIS_REPLY_MAX - reader->bytes) {
-        return kcl_error_set(err, KCL_ETOOBIG, "a reply of Redis is larger than %zu bytes",
-                             KCL_REDIS_REPLY_MAX);
+        return kcl_error_set(err, KCL_ETOOBIG, "a reply of Redis is larger than %zu bytes", KCL_REDIS_REPLY_MAX);
     }
     reader->bytes += size;
     if (redisReaderFeed(reader->parser, bytes, size) != REDIS_OK) {
@@ -199,12 +198,10 @@ static const struct {
     const char *word;
     kcl_rc rc;
 } words[] = {
-    {"NOAUTH", KCL_EACCESS},       {"WRONGPASS", KCL_EACCESS}, {"NOPERM", KCL_EACCESS},
-    {"LOADING", KCL_ESTORE},       {"READONLY", KCL_ESTORE},   {"OOM", KCL_ESTORE},
-    {"MISCONF", KCL_ESTORE},       {"MASTERDOWN", KCL_ESTORE}, {"BUSY", KCL_ESTORE},
-    {"CLUSTERDOWN", KCL_ESTORE},   {"TRYAGAIN", KCL_ESTORE},   {"NOREPLICAS", KCL_ESTORE},
-    {"NOSCRIPT", KCL_ESTORE},      {"MOVED", KCL_ESTORECONF},  {"ASK", KCL_ESTORECONF},
-    {"CROSSSLOT", KCL_ESTORECONF},
+    {"NOAUTH", KCL_EACCESS},  {"WRONGPASS", KCL_EACCESS},  {"NOPERM", KCL_EACCESS},  {"LOADING", KCL_ESTORE},
+    {"READONLY", KCL_ESTORE}, {"OOM", KCL_ESTORE},         {"MISCONF", KCL_ESTORE},  {"MASTERDOWN", KCL_ESTORE},
+    {"BUSY", KCL_ESTORE},     {"CLUSTERDOWN", KCL_ESTORE}, {"TRYAGAIN", KCL_ESTORE}, {"NOREPLICAS", KCL_ESTORE},
+    {"NOSCRIPT", KCL_ESTORE}, {"MOVED", KCL_ESTORECONF},   {"ASK", KCL_ESTORECONF},  {"CROSSSLOT", KCL_ESTORECONF},
 };
 
 static kcl_rc meaning(const char *text, size_t word_size)
@@ -219,8 +216,7 @@ static kcl_rc meaning(const char *text, size_t word_size)
         strstr(text, "called without any password") || strstr(text, "invalid password")) {
         return KCL_EACCESS;
     }
-    if (strstr(text, "max number of clients") || strstr(text, "script: killed") ||
-        strstr(text, "Script killed")) {
+    if (strstr(text, "max number of clients") || strstr(text, "script: killed") || strstr(text, "Script killed")) {
         return KCL_ESTORE;
     }
     if (strstr(text, "unknown command") || strstr(text, "DB index")) {
@@ -229,15 +225,14 @@ static kcl_rc meaning(const char *text, size_t word_size)
     return KCL_EDAMAGED;
 }
 
-kcl_rc kcl_redis_reply_error(const struct kcl_redis_reply *reply, const char *what, bool secret,
-                             kcl_error *err)
+kcl_rc kcl_redis_reply_error(const struct kcl_redis_reply *reply, const char *what, bool secret, kcl_error *err)
 {
     const char *text = reply->type == KCL_REDIS_ERROR ? reply->text.at : "a value of another kind";
     size_t word_size = strcspn(text, " \r\n");
     kcl_rc rc = meaning(text, word_size);
     if (secret) {
-        return kcl_error_set(err, rc, "%s: Redis refused it (%.*s)", what,
-                             (int)(word_size < 32 ? word_size : 32), text);
+        return kcl_error_set(err, rc, "%s: Redis refused it (%.*s)", what, (int)(word_size < 32 ? word_size : 32),
+                             text);
     }
     return kcl_error_set(err, rc, "%s: Redis says: %.200s", what, text);
 }

@@ -56,7 +56,6 @@ bool kcl_redis_reply_item(const struct kcl_redis_reply *array, size_t i, struct 
  * KCL_ESTORECONF, the rest KCL_EDAMAGED. `what` says what was asked. With `secret`
  * only the first word is quoted: Redis repeats arguments in some messages.
  */
-kcl_rc kcl_redis_reply_error(const struct kcl_redis_reply *reply, const char *what, bool secret,
-                             kcl_error *err);
+kcl_rc kcl_redis_reply_error(const struct kcl_redis_reply *reply, const char *what, bool secret, kcl_error *err);
 
 #endif /* LEASES_REDIS_REPLY_H */

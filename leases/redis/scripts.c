@@ -16,9 +16,9 @@ struct source {
     size_t size;
 };
 
-#define SOURCE(name)                                                                                         \
-    {                                                                                                        \
-#name, kcl_lua_##name, sizeof kcl_lua_##name - 1                                                     \
+#define SOURCE(name)                                                                                                   \
+    {                                                                                                                  \
+#name, kcl_lua_##name, sizeof kcl_lua_##name - 1                                                               \
     }
 
 static const struct source sources[KCL_SCRIPTS_COUNT] = {
@@ -54,8 +54,8 @@ void kcl_redis_script_begin(struct kcl_redis_args *args, const char *meta_key)
     kcl_redis_args_text(args, meta_key);
 }
 
-static kcl_rc load(struct kcl_redis_scripts *scripts, enum kcl_redis_script script,
-                   struct kcl_redis_conn *conn, uint64_t until_ms, kcl_error *err)
+static kcl_rc load(struct kcl_redis_scripts *scripts, enum kcl_redis_script script, struct kcl_redis_conn *conn,
+                   uint64_t until_ms, kcl_error *err)
 {
     struct kcl_redis_reply *reply = NULL;
     struct kcl_redis_args args;

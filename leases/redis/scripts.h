@@ -45,7 +45,7 @@ void kcl_redis_script_begin(struct kcl_redis_args *args, const char *meta_key);
 /** Runs a script; `args` as kcl_redis_script_begin left it and more. Errors as kcl_redis_conn_call; an error
  * reply is one too. */
 KCL_MUST_CHECK kcl_rc kcl_redis_script_run(struct kcl_redis_scripts *scripts, enum kcl_redis_script script,
-                                           struct kcl_redis_conn *conn, struct kcl_redis_args *args,
-                                           uint64_t until_ms, struct kcl_redis_reply **out, kcl_error *err);
+                                           struct kcl_redis_conn *conn, struct kcl_redis_args *args, uint64_t until_ms,
+                                           struct kcl_redis_reply **out, kcl_error *err);
 
 #endif /* LEASES_REDIS_SCRIPTS_H */

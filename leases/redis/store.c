@@ -84,8 +84,7 @@ static kcl_rc check_version(const struct kcl_redis_reply *info, kcl_error *err)
 {
     char version[32];
     if (!info_value(info, "redis_version", version, sizeof version)) {
-        return kcl_error_set(err, KCL_ESTORECONF,
-                             "the server does not tell its redis_version in INFO server");
+        return kcl_error_set(err, KCL_ESTORECONF, "the server does not tell its redis_version in INFO server");
     }
     char *end = NULL;
     unsigned long major = strtoul(version, &end, 10);
@@ -116,8 +115,7 @@ static kcl_rc check_schema(const struct kcl_redis_reply *value, kcl_error *err)
 {
     char wanted[16];
     snprintf(wanted, sizeof wanted, "%d", KCL_STORE_SCHEMA);
-    if (value->type != KCL_REDIS_NIL &&
-        (value->type != KCL_REDIS_TEXT || !kcl_bytes_is(value->text, wanted))) {
+    if (value->type != KCL_REDIS_NIL && (value->type != KCL_REDIS_TEXT || !kcl_bytes_is(value->text, wanted))) {
         return kcl_error_set(err, KCL_ESCHEMA,
                              "the leases of this application have layout %.16s, this version "
                              "reads %s",

@@ -26,8 +26,7 @@ static int hex_value(char c)
 static kcl_rc decode(struct kcl_bytes part, const char *what, char **out, kcl_error *err)
 {
     if (part.size > SECRET_MAX) {
-        return kcl_error_set(err, KCL_ECONFIG, "the %s in the Redis URL is longer than %d bytes", what,
-                             SECRET_MAX);
+        return kcl_error_set(err, KCL_ECONFIG, "the %s in the Redis URL is longer than %d bytes", what, SECRET_MAX);
     }
     char *text = kcl_alloc(part.size + 1);
     if (!text) {
@@ -43,8 +42,7 @@ static kcl_rc decode(struct kcl_bytes part, const char *what, char **out, kcl_er
             if (high < 0 || low < 0 || high + low == 0) {
                 kcl_free_secret(text, part.size + 1);
                 return kcl_error_set(err, KCL_ECONFIG,
-                                     "the %s in the Redis URL has a %% that two hex digits must follow",
-                                     what);
+                                     "the %s in the Redis URL has a %% that two hex digits must follow", what);
             }
             c = (char)(high * 16 + low);
             i += 2;
@@ -74,8 +72,8 @@ static kcl_rc parse_user(struct kcl_bytes info, struct kcl_redis_url *out, kcl_e
 
 static bool host_char(char c, bool literal)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || (literal && (c == ':' || c == '%'));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || (literal && (c == ':' || c == '%'));
 }
 
 static kcl_rc parse_host(struct kcl_bytes text, struct kcl_redis_url *out, kcl_error *err)

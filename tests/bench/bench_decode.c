@@ -127,8 +127,8 @@ static void measure(const struct shape *shape)
     double records = (double)shape->records_count;
     double copy_ns = time_copy(&body) / records;
     double decode_ns = time_decode(&body, shape) / records;
-    printf("%-14s %8zu bytes  memcpy %6.1f ns/record  decode %7.1f ns/record  ratio %5.1f\n", shape->name,
-           body.size, copy_ns, decode_ns, decode_ns / copy_ns);
+    printf("%-14s %8zu bytes  memcpy %6.1f ns/record  decode %7.1f ns/record  ratio %5.1f\n", shape->name, body.size,
+           copy_ns, decode_ns, decode_ns / copy_ns);
     kcl_buf_fini(&body);
 }
 

@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# clang-tidy (.clang-tidy) and cppcheck over the library and the command; both must be silent.
+# clang-format 14 (.clang-format) over all, clang-tidy (.clang-tidy) and cppcheck over the library and the
+# command: all must be silent.
 #   tests/check/lint.sh BUILD_FOLDER   a configured build (compile_commands.json)
 set -euo pipefail
 build=$1
 cd "$(dirname "$0")/../.."
 root=$(pwd)
 ninja -C "$build" kcl_lua_scripts >/dev/null
+
+find include kcl leases examples tests -name '*.[ch]' -print0 | xargs -0 clang-format-14 --dry-run -Werror || {
+  echo "clang-format: mend the above with clang-format-14 -i FILE"
+  exit 1
+}
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -19,4 +25,4 @@ fi
 cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
   --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=preprocessorErrorDirective \
   --error-exitcode=1 -j "$(nproc)" -D_GNU_SOURCE -I include -I . -I "$build/generated" kcl leases
-echo "clang-tidy and cppcheck are silent"
+echo "clang-format, clang-tidy and cppcheck are silent"

@@ -80,8 +80,7 @@ static void error(const char *body, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const readers[])(const char *, size_t) = {list_shards, describe, list_streams,
-                                                            iterator,    put,      error};
+    static void (*const readers[])(const char *, size_t) = {list_shards, describe, list_streams, iterator, put, error};
     if (size == 0)
         return 0;
     /* A block of just that size: a byte too far is seen. */

@@ -12,15 +12,13 @@
 static bool inside(const struct kcl_block *block, const void *at, size_t size)
 {
     const char *begin = at;
-    return begin >= block->body && size <= block->body_size &&
-           (size_t)(begin - block->body) <= block->body_size - size;
+    return begin >= block->body && size <= block->body_size && (size_t)(begin - block->body) <= block->body_size - size;
 }
 
 static void check_record(const struct kcl_block *block, const kcl_record *record)
 {
     PROMISE(inside(block, record->data, record->data_size));
-    PROMISE(record->partition_key_size == 0 ||
-            inside(block, record->partition_key, record->partition_key_size + 1));
+    PROMISE(record->partition_key_size == 0 || inside(block, record->partition_key, record->partition_key_size + 1));
     PROMISE(record->partition_key[record->partition_key_size] == '\0');
     PROMISE(inside(block, record->sequence, 1));
     PROMISE(kcl_seqno_valid(record->sequence, strlen(record->sequence)));

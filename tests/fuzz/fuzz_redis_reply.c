@@ -68,8 +68,7 @@ static void decode(const struct kcl_redis_reply *reply, size_t count)
     if (reply->type != KCL_REDIS_ARRAY) {
         (void)kcl_redis_reply_error(reply, "fuzzing", count == 0, &err);
     }
-    if (kcl_redis_decode(reply, results, count, &sink, &answer, &err) == KCL_OK &&
-        answer.refusal == KCL_REDIS_DONE) {
+    if (kcl_redis_decode(reply, results, count, &sink, &answer, &err) == KCL_OK && answer.refusal == KCL_REDIS_DONE) {
         for (size_t i = 0; i < count; i++) {
             PROMISE(results[i].status <= KCL_STORE_GONE && strlen(results[i].owner) < KCL_WORKER_ID_SIZE);
             check_position(&results[i].stored);
@@ -89,8 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kcl_rc rc = KCL_OK;
     for (size_t at = 1; at < size && rc == KCL_OK; at += step) {
         struct kcl_redis_reply *reply = NULL;
-        rc =
-            kcl_redis_reader_feed(reader, (const char *)data + at, size - at < step ? size - at : step, NULL);
+        rc = kcl_redis_reader_feed(reader, (const char *)data + at, size - at < step ? size - at : step, NULL);
         while (rc == KCL_OK && (rc = kcl_redis_reader_next(reader, &reply, NULL)) == KCL_OK && reply) {
             decode(reply, count);
             kcl_redis_reply_free(reply);

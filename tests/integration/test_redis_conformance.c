@@ -161,8 +161,7 @@ static uint64_t reference_nonce(void *user)
 static kcl_rc make_reference(void *user, kcl_lease_store *out)
 {
     struct reference *r = user;
-    const struct kcl_memory_store_options options = {
-        .now_us = reference_now, .nonce = reference_nonce, .user = r};
+    const struct kcl_memory_store_options options = {.now_us = reference_now, .nonce = reference_nonce, .user = r};
     r->now_us = INT64_C(1700000000000000);
     kcl_rc rc = kcl_memory_store_create(&r->store, &options);
     if (rc == KCL_OK) {
@@ -209,12 +208,8 @@ static void test_random_operations_mean_the_same_as_in_memory(void **state)
     uint64_t count = seeds ? strtoull(seeds, NULL, 10) : 20;
     (void)state;
     for (uint64_t seed = 1; seed <= count; seed++) {
-        const struct kcl_store_differential what = {.left = &left,
-                                                    .right = &redis_fixture,
-                                                    .seed = seed,
-                                                    .steps = 300,
-                                                    .waits = true,
-                                                    .faults = seed % 2 == 0};
+        const struct kcl_store_differential what = {
+            .left = &left, .right = &redis_fixture, .seed = seed, .steps = 300, .waits = true, .faults = seed % 2 == 0};
         char message[1024] = "";
         if (!kcl_store_differential_run(&what, message, sizeof message)) {
             fail_msg("seed %" PRIu64 ": %s", seed, message);

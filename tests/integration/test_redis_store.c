@@ -155,9 +155,8 @@ static void own(struct worker *w)
     kcl_store_result result;
     assert_int_equal(took(w, try_join(w)), KCL_STORE_OK);
     w->by.op++;
-    assert_int_equal(
-        took(w, w->store.ops->sync(w->h, &w->by, &lease, 1, 1, &result, &sink, &w->ans, &w->err)),
-        KCL_STORE_OK);
+    assert_int_equal(took(w, w->store.ops->sync(w->h, &w->by, &lease, 1, 1, &result, &sink, &w->ans, &w->err)),
+                     KCL_STORE_OK);
     kcl_store_move move = {KEY, w->rev, "a#1"};
     w->by.op++;
     assert_int_equal(took(w, w->store.ops->claim(w->h, &w->by, &move, 1, &result, &sink, &w->ans, &w->err)),
@@ -169,8 +168,7 @@ static void own(struct worker *w)
 static kcl_store_status rejoin(struct worker *w, uint64_t token)
 {
     const char *keys[] = {KEY};
-    kcl_lease fact = {
-        .key = KEY, .token = token, .hash_start = "0", .hash_end = "99", .checkpoint = w->checkpoint};
+    kcl_lease fact = {.key = KEY, .token = token, .hash_start = "0", .hash_end = "99", .checkpoint = w->checkpoint};
     kcl_store_rejoin in = {.join = join_of(),
                            .born_ms = w->ans.born_ms,
                            .token_high = token,
@@ -277,8 +275,7 @@ static void test_after_a_cut_connection_one_call_fails_and_the_next_works(void *
     (void)state;
     begin(&w, &redis);
     own(&w);
-    kcl_redis_reply_free(
-        temp_redis_ask(&redis, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes", (char *)NULL));
+    kcl_redis_reply_free(temp_redis_ask(&redis, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes", (char *)NULL));
     assert_int_equal(try_beat(&w), KCL_ESTORE);
     assert_int_equal(kcl_rc_class(w.err.code), KCL_CLASS_LATER);
     assert_int_equal(beat(&w), KCL_STORE_OK);
@@ -329,8 +326,7 @@ static void check_secretless(const struct worker *w)
 
 static void test_a_password_is_used_and_never_told(void **state)
 {
-    const struct temp_redis_options options = {.password = "pa55word",
-                                               .settings = {"--rename-command", "ECHO", ""}};
+    const struct temp_redis_options options = {.password = "pa55word", .settings = {"--rename-command", "ECHO", ""}};
     struct temp_redis t;
     struct worker w;
     char url[128];
@@ -358,15 +354,15 @@ static void test_a_password_is_used_and_never_told(void **state)
 }
 
 /* The rights that docs ask for: nothing else is needed. */
-#define RIGHTS                                                                                               \
-    "+eval", "+evalsha", "+script|load", "+info", "+time", "+auth", "+select", "+client|setname",            \
-        "+publish", "+subscribe", "+hget", "+hset", "+hsetnx", "+hmget", "+hdel", "+del", "+zadd", "+zrem",  \
-        "+zscore", "+zcard", "+zrange", "+zrangebyscore", "+sadd", "+srem", "+smembers", "+scard"
+#define RIGHTS                                                                                                         \
+    "+eval", "+evalsha", "+script|load", "+info", "+time", "+auth", "+select", "+client|setname", "+publish",          \
+        "+subscribe", "+hget", "+hset", "+hsetnx", "+hmget", "+hdel", "+del", "+zadd", "+zrem", "+zscore", "+zcard",   \
+        "+zrange", "+zrangebyscore", "+sadd", "+srem", "+smembers", "+scard"
 
 static void make_user(const char *name, const char *first, const char *second)
 {
-    kcl_redis_reply_free(temp_redis_ask(&redis, "ACL", "SETUSER", name, "reset", "on", ">" SECRET,
-                                        "~kcl:{app}:*", RIGHTS, first, second, (char *)NULL));
+    kcl_redis_reply_free(temp_redis_ask(&redis, "ACL", "SETUSER", name, "reset", "on", ">" SECRET, "~kcl:{app}:*",
+                                        RIGHTS, first, second, (char *)NULL));
 }
 
 static void test_a_user_with_just_the_rights_that_are_needed(void **state)
@@ -482,11 +478,8 @@ static void test_a_server_that_may_throw_leases_away_is_refused(void **state)
         const char *limit;
         kcl_rc rc;
     } cases[] = {
-        {"allkeys-lru", "100mb", KCL_ESTORECONF},
-        {"allkeys-random", "1", KCL_ESTORECONF},
-        {"allkeys-lru", "0", KCL_OK},
-        {"volatile-lru", "100mb", KCL_OK},
-        {"noeviction", "100mb", KCL_OK},
+        {"allkeys-lru", "100mb", KCL_ESTORECONF}, {"allkeys-random", "1", KCL_ESTORECONF}, {"allkeys-lru", "0", KCL_OK},
+        {"volatile-lru", "100mb", KCL_OK},        {"noeviction", "100mb", KCL_OK},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -541,17 +534,16 @@ static void test_damaged_data_is_told_and_breaks_nothing(void **state)
     static const struct {
         const char *field;
         const char *value;
-    } cases[] = {{"token", "x"},       {"token", "-1"},     {"ckpt", "9:9"},          {"ckpt", ""},
-                 {"state", "7"},       {"parents", "a,,b"}, {"parents", "a,b,c,d,e"}, {"rev", ""},
-                 {"behind_ms", "soon"}};
+    } cases[] = {{"token", "x"},      {"token", "-1"},          {"ckpt", "9:9"}, {"ckpt", ""},         {"state", "7"},
+                 {"parents", "a,,b"}, {"parents", "a,b,c,d,e"}, {"rev", ""},     {"behind_ms", "soon"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct worker w;
         temp_redis_do(&redis, "FLUSHALL", NULL, NULL);
         begin(&w, &redis);
         own(&w);
-        kcl_redis_reply_free(temp_redis_ask(&redis, "HSET", "kcl:{app}:lease:" KEY, cases[i].field,
-                                            cases[i].value, (char *)NULL));
+        kcl_redis_reply_free(
+            temp_redis_ask(&redis, "HSET", "kcl:{app}:lease:" KEY, cases[i].field, cases[i].value, (char *)NULL));
         kcl_store_sink sink = sink_of(&w);
         kcl_rc rc = w.store.ops->read(w.h, 0, &sink, &w.ans, &w.err);
         if (rc != KCL_EDAMAGED) {
@@ -605,9 +597,8 @@ static void make_leases(struct worker *w, unsigned from, unsigned count)
         leases[i] = (kcl_store_new_lease){.key = keys[i], .hash_start = "", .hash_end = ""};
     }
     w->by.op++;
-    assert_int_equal(
-        took(w, w->store.ops->sync(w->h, &w->by, leases, count, 1, results, &sink, &w->ans, &w->err)),
-        KCL_STORE_OK);
+    assert_int_equal(took(w, w->store.ops->sync(w->h, &w->by, leases, count, 1, results, &sink, &w->ans, &w->err)),
+                     KCL_STORE_OK);
 }
 
 static void test_a_long_table_comes_in_pages_also_after_tombstones_were_forgotten(void **state)
@@ -630,8 +621,7 @@ static void test_a_long_table_comes_in_pages_also_after_tombstones_were_forgotte
     begin(&reader, &redis);
     reader.by.worker = "reader#1";
     pass.token = 0;
-    struct kcl_redis_reply *token =
-        temp_redis_ask(&redis, "HGET", "kcl:{app}:lease:" KEY, "token", (char *)NULL);
+    struct kcl_redis_reply *token = temp_redis_ask(&redis, "HGET", "kcl:{app}:lease:" KEY, "token", (char *)NULL);
     assert_true(kcl_bytes_u64(token->text, &pass.token));
     kcl_redis_reply_free(token);
     w.by.op++;
@@ -640,12 +630,10 @@ static void test_a_long_table_comes_in_pages_also_after_tombstones_were_forgotte
     assert_true(kcl_bytes_u64(rev->text, &gone.rev));
     kcl_redis_reply_free(rev);
     w.by.op++;
-    assert_int_equal(took(&w, w.store.ops->cleanup(w.h, &w.by, &gone, 1, 1, &result, &sink, &w.ans, &w.err)),
-                     0);
+    assert_int_equal(took(&w, w.store.ops->cleanup(w.h, &w.by, &gone, 1, 1, &result, &sink, &w.ans, &w.err)), 0);
     assert_int_equal(result.status, KCL_STORE_OK);
     make_leases(&w, 1000, 1);
-    kcl_redis_reply_free(
-        temp_redis_ask(&redis, "ZINCRBY", "kcl:{app}:tombs", "-3600000001", "l:" KEY, (char *)NULL));
+    kcl_redis_reply_free(temp_redis_ask(&redis, "ZINCRBY", "kcl:{app}:tombs", "-3600000001", "l:" KEY, (char *)NULL));
     assert_int_equal(beat(&w), KCL_STORE_OK);
 
     kcl_store_sink eye = sink_of(&reader);
@@ -704,8 +692,7 @@ static void test_a_member_that_came_back_has_no_tombstone(void **state)
     /* As after it was lost for ten minutes and deleted. */
     temp_redis_do(&redis, "DEL", "kcl:{app}:worker:a#1", NULL);
     temp_redis_do(&redis, "DEL", "kcl:{app}:workers", NULL);
-    kcl_redis_reply_free(
-        temp_redis_ask(&redis, "ZADD", "kcl:{app}:tombs", "9000000000000000", "w:a#1", (char *)NULL));
+    kcl_redis_reply_free(temp_redis_ask(&redis, "ZADD", "kcl:{app}:tombs", "9000000000000000", "w:a#1", (char *)NULL));
     assert_int_equal(beat(&w), KCL_STORE_REJOIN);
     assert_int_equal(rejoin(&w, token), KCL_STORE_OK);
     struct kcl_redis_reply *tombs = temp_redis_ask(&redis, "ZCARD", "kcl:{app}:tombs", (char *)NULL);
@@ -766,15 +753,11 @@ static void test_arguments_that_no_store_can_keep_are_refused_before_they_are_se
         {.key = "s/1/a b", .hash_start = "", .hash_end = ""},
         {.key = "s/1/a", .parents = {"x,y"}, .parents_count = 1, .hash_start = "", .hash_end = ""},
         {.key = "s/1/a", .start = {.kind = KCL_AT_LATEST}, .hash_start = "", .hash_end = ""},
-        {.key = "s/1/a",
-         .start = {.kind = KCL_AT_TIMESTAMP, .time_ms = -1},
-         .hash_start = "",
-         .hash_end = ""},
+        {.key = "s/1/a", .start = {.kind = KCL_AT_TIMESTAMP, .time_ms = -1}, .hash_start = "", .hash_end = ""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         w.by.op++;
-        assert_int_equal(w.store.ops->sync(w.h, &w.by, &bad[i], 1, 0, &result, &sink, &w.ans, &w.err),
-                         KCL_EINVAL);
+        assert_int_equal(w.store.ops->sync(w.h, &w.by, &bad[i], 1, 0, &result, &sink, &w.ans, &w.err), KCL_EINVAL);
     }
     kcl_store_handle *h = NULL;
     assert_int_equal(w.store.ops->open(w.store.self, "a}b", TIMEOUT_MS, &h, &w.err), KCL_ECONFIG);

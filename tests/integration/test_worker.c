@@ -33,13 +33,13 @@ struct seen {
         uint32_t attempt;
     } records[RECORDS_MAX];
     int created, initialized, ended, requested, lost, destroyed, empty;
-    int fail_first;        /* so many calls of process_records fail */
-    atomic_bool hold;      /* process_records waits while it is set */
-    atomic_int holding;    /* callbacks that wait */
-    bool by_hand;          /* a shard makes checkpoints by hand */
-    kcl_rc results[16];    /* of the checkpoint calls of a test */
+    int fail_first;     /* so many calls of process_records fail */
+    atomic_bool hold;   /* process_records waits while it is set */
+    atomic_int holding; /* callbacks that wait */
+    bool by_hand;       /* a shard makes checkpoints by hand */
+    kcl_rc results[16]; /* of the checkpoint calls of a test */
     int results_count;
-    kcl_init_info info;    /* of the last initialize; pointers replaced */
+    kcl_init_info info; /* of the last initialize; pointers replaced */
     kcl_position pending;
     char pending_state[32];
     const kcl_batch *kept;
@@ -157,9 +157,14 @@ static kcl_worker *make_worker(const char *options[][2], size_t count)
     callbacks.lease_lost = on_lost;
     callbacks.destroy = on_destroy;
     assert_int_equal(kcl_config_new(&config, &err), KCL_OK);
-    const char *standard[][2] = {{"app", "a"},           {"stream", "s"},      {"region", "us-east-1"},
-                                 {"access_key", "id"},   {"secret_key", "key"}, {"lease_duration_ms", "3000"},
-                                 {"poll_idle_ms", "200"}, {"log_level", "error"}};
+    const char *standard[][2] = {{"app", "a"},
+                                 {"stream", "s"},
+                                 {"region", "us-east-1"},
+                                 {"access_key", "id"},
+                                 {"secret_key", "key"},
+                                 {"lease_duration_ms", "3000"},
+                                 {"poll_idle_ms", "200"},
+                                 {"log_level", "error"}};
     for (size_t i = 0; i < sizeof(standard) / sizeof(standard[0]); i++) {
         assert_int_equal(kcl_config_set(config, standard[i][0], standard[i][1], &err), KCL_OK);
     }
@@ -261,10 +266,8 @@ static int set_up(void **state)
     fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
     kcl_local_server_start(&fixture->server, KCL_TEST_SERVER, "s:2");
-    const struct kcl_aws_options aws = {.region = "us-east-1",
-                                        .endpoint_url = fixture->server.url,
-                                        .access_key_id = "id",
-                                        .secret_access_key = "key"};
+    const struct kcl_aws_options aws = {
+        .region = "us-east-1", .endpoint_url = fixture->server.url, .access_key_id = "id", .secret_access_key = "key"};
     assert_int_equal(kcl_client_new(&fixture->client, &aws, 10000, NULL, NULL), KCL_OK);
     assert_int_equal(kcl_memory_store_new(&fixture->store, NULL), KCL_OK);
     assert_int_equal(kcl_lock_init(&fixture->seen.lock), KCL_OK);
@@ -366,11 +369,11 @@ static void checkpoint_by_hand(struct seen *seen, const kcl_batch *batch, kcl_ch
     assert_int_equal(kcl_position_after(&first, batch->records[0].sequence, 0), KCL_OK);
     assert_int_equal(kcl_position_after(&beyond, "99999999999999999999999999999999999999999999999999999999", 0),
                      KCL_OK);
-    keep_result(seen, kcl_checkpoint(c, &beyond, &err)); /* 0: EPAST */
-    keep_result(seen, kcl_checkpoint(c, &trim, &err));   /* 1: EINVAL */
-    keep_result(seen, kcl_checkpoint_commit(c, &err));   /* 2: ESTATE */
-    keep_result(seen, kcl_checkpoint(c, NULL, &err));    /* 3: OK */
-    keep_result(seen, kcl_checkpoint(c, &first, &err));  /* 4: EBACKWARD */
+    keep_result(seen, kcl_checkpoint(c, &beyond, &err));                  /* 0: EPAST */
+    keep_result(seen, kcl_checkpoint(c, &trim, &err));                    /* 1: EINVAL */
+    keep_result(seen, kcl_checkpoint_commit(c, &err));                    /* 2: ESTATE */
+    keep_result(seen, kcl_checkpoint(c, NULL, &err));                     /* 3: OK */
+    keep_result(seen, kcl_checkpoint(c, &first, &err));                   /* 4: EBACKWARD */
     keep_result(seen, kcl_checkpoint_prepare(c, NULL, "state", 5, &err)); /* 5: OK, stays uncommitted */
 }
 

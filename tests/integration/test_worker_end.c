@@ -33,7 +33,7 @@ static struct {
     atomic_bool join_held, heartbeat_held, callback_held;
     atomic_bool heartbeat_fails;
     atomic_int store_lost, store_back, fenced, unfenced; /* lines of the log */
-    atomic_int inside; /* calls of the store or callbacks that are held */
+    atomic_int inside;                                   /* calls of the store or callbacks that are held */
     atomic_int created, destroyed, records;
 } f;
 
@@ -76,8 +76,7 @@ static kcl_rc gated_join(kcl_store_handle *h, const kcl_store_caller *by, const 
 }
 
 static kcl_rc gated_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, kcl_member_state state,
-                              uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans,
-                              kcl_error *err)
+                              uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     pass(&f.heartbeat_held);
     if (atomic_load(&f.heartbeat_fails)) {
@@ -173,9 +172,15 @@ static kcl_rc make_worker(kcl_worker **out, const char *option, const char *valu
     callbacks.create = on_create;
     callbacks.process_records = on_records;
     callbacks.destroy = on_destroy;
-    const char *options[][2] = {{"app", "a"},           {"stream", "s"},       {"region", "us-east-1"},
-                                {"access_key", "id"},   {"secret_key", "key"}, {"lease_duration_ms", "3000"},
-                                {"poll_idle_ms", "200"}, {"log_level", "info"},  {"endpoint", f.server.url},
+    const char *options[][2] = {{"app", "a"},
+                                {"stream", "s"},
+                                {"region", "us-east-1"},
+                                {"access_key", "id"},
+                                {"secret_key", "key"},
+                                {"lease_duration_ms", "3000"},
+                                {"poll_idle_ms", "200"},
+                                {"log_level", "info"},
+                                {"endpoint", f.server.url},
                                 {option, value}};
     kcl_rc rc = kcl_config_new(&config, &err);
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && rc == KCL_OK; i++) {
@@ -233,8 +238,8 @@ static int tear_down(void **state)
 
 static void put_one(void)
 {
-    const struct kcl_aws_options aws = {.region = "us-east-1", .endpoint_url = f.server.url,
-                                        .access_key_id = "id", .secret_access_key = "key"};
+    const struct kcl_aws_options aws = {
+        .region = "us-east-1", .endpoint_url = f.server.url, .access_key_id = "id", .secret_access_key = "key"};
     const struct kcl_stream_ref stream = {.name = "s"};
     struct kcl_put_entry entry = {.data = "x", .data_size = 1, .key = "k"};
     struct kcl_client *client = NULL;
@@ -416,7 +421,8 @@ static void test_every_allocation_of_a_new_worker_may_fail(void **state)
     kcl_test_torture(make_and_free, NULL);
 }
 
-/* From the start to the first record and a clean end; the nth allocation in between fails. Answers how many there were. */
+/* From the start to the first record and a clean end; the nth allocation in between fails. Answers how many there were.
+ */
 static uint64_t run_with_failure(uint64_t nth)
 {
     kcl_worker *worker = NULL;

@@ -23,19 +23,19 @@
 /* What became of each record, by its number. */
 struct seen {
     struct kcl_lock lock;
-    uint64_t poison;             /* bits of the records that process_records refuses */
-    int accepted[RECORDS];       /* how often process_records accepted it */
-    int dead[RECORDS];           /* how often dead_letter accepted it */
+    uint64_t poison;       /* bits of the records that process_records refuses */
+    int accepted[RECORDS]; /* how often process_records accepted it */
+    int dead[RECORDS];     /* how often dead_letter accepted it */
     char sequences[RECORDS][KCL_SEQUENCE_SIZE];
-    int order[4 * RECORDS];      /* numbers as they were accepted, by whichever callback */
+    int order[4 * RECORDS]; /* numbers as they were accepted, by whichever callback */
     int order_count;
-    int refused;                 /* calls of process_records that failed */
-    int dead_fails;              /* so many calls of dead_letter fail */
-    int dead_calls;              /* those that succeeded */
-    uint32_t dead_attempt;       /* of the last of them */
+    int refused;           /* calls of process_records that failed */
+    int dead_fails;        /* so many calls of dead_letter fail */
+    int dead_calls;        /* those that succeeded */
+    uint32_t dead_attempt; /* of the last of them */
     int initialized, requested, lost;
-    const kcl_batch *kept;       /* of dead_letter */
-    kcl_position from;           /* of the last initialize */
+    const kcl_batch *kept; /* of dead_letter */
+    kcl_position from;     /* of the last initialize */
 };
 
 struct fixture {
@@ -299,10 +299,8 @@ static int set_up(void **state)
     fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
     kcl_local_server_start(&fixture->server, KCL_TEST_SERVER, "s:1");
-    const struct kcl_aws_options aws = {.region = "us-east-1",
-                                        .endpoint_url = fixture->server.url,
-                                        .access_key_id = "id",
-                                        .secret_access_key = "key"};
+    const struct kcl_aws_options aws = {
+        .region = "us-east-1", .endpoint_url = fixture->server.url, .access_key_id = "id", .secret_access_key = "key"};
     assert_int_equal(kcl_client_new(&fixture->client, &aws, 10000, NULL, NULL), KCL_OK);
     assert_int_equal(kcl_memory_store_new(&fixture->store, NULL), KCL_OK);
     assert_int_equal(kcl_lock_init(&fixture->seen.lock), KCL_OK);

@@ -38,8 +38,8 @@ static bool parse_authorization(const char *text, struct authorization *out)
     if (strncmp(text, ALGORITHM " ", strlen(ALGORITHM) + 1) != 0 || credential == NULL || headers == NULL ||
         signature == NULL)
         return false;
-    return sscanf(credential, "Credential=%128[^/,]/%8[0-9]/%64[^/,]/%32[^/,]/aws4_request%n",
-                  out->access_key, out->date, out->region, out->service, &used) == 4 &&
+    return sscanf(credential, "Credential=%128[^/,]/%8[0-9]/%64[^/,]/%32[^/,]/aws4_request%n", out->access_key,
+                  out->date, out->region, out->service, &used) == 4 &&
            used > 0 && sscanf(headers, "SignedHeaders=%1024[a-z0-9;_-]", out->headers) == 1 &&
            sscanf(signature, "Signature=%64[0-9a-f]", out->signature) == 1;
 }
@@ -52,8 +52,7 @@ static void sha256_hex(const void *data, size_t len, char out[HASH_TEXT])
     hex_print(digest, HASH_BYTES, out);
 }
 
-static void hmac(const unsigned char *key, size_t key_len, const char *text,
-                 unsigned char out[EVP_MAX_MD_SIZE])
+static void hmac(const unsigned char *key, size_t key_len, const char *text, unsigned char out[EVP_MAX_MD_SIZE])
 {
     HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text, strlen(text), out, NULL);
 }
@@ -113,8 +112,8 @@ static bool canonical_request(const struct request *r, const struct authorizatio
     return true;
 }
 
-static bool signature_right(const struct credentials *c, const struct request *r,
-                            const struct authorization *auth, const char *date)
+static bool signature_right(const struct credentials *c, const struct request *r, const struct authorization *auth,
+                            const char *date)
 {
     unsigned char key[EVP_MAX_MD_SIZE], next[EVP_MAX_MD_SIZE];
     char start[256], hash[HASH_TEXT], expected[HASH_TEXT], string_to_sign[512];
@@ -127,8 +126,8 @@ static bool signature_right(const struct credentials *c, const struct request *r
         evbuffer_free(canonical);
     if (!good)
         return false;
-    snprintf(string_to_sign, sizeof string_to_sign, ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n%s", date,
-             auth->date, auth->region, auth->service, hash);
+    snprintf(string_to_sign, sizeof string_to_sign, ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n%s", date, auth->date,
+             auth->region, auth->service, hash);
     snprintf(start, sizeof start, "AWS4%s", c->secret_key);
     hmac((const unsigned char *)start, strlen(start), steps[0], key);
     for (size_t i = 1; i < sizeof steps / sizeof steps[0]; i++) {
@@ -137,8 +136,7 @@ static bool signature_right(const struct credentials *c, const struct request *r
     }
     hmac(key, HASH_BYTES, string_to_sign, next);
     hex_print(next, HASH_BYTES, expected);
-    return strlen(auth->signature) == HASH_TEXT - 1 &&
-           CRYPTO_memcmp(expected, auth->signature, HASH_TEXT - 1) == 0;
+    return strlen(auth->signature) == HASH_TEXT - 1 && CRYPTO_memcmp(expected, auth->signature, HASH_TEXT - 1) == 0;
 }
 
 /* The host and every x-amz-* header that is sent must be signed. */
@@ -169,14 +167,13 @@ static bool date_right(int64_t now_ms, const struct authorization *auth, const c
     gmtime_r(&now, &now_tm);
     strftime(now_text, sizeof now_text, "%Y%m%dT%H%M%SZ", &now_tm);
     if (sent_ms < now_ms - SKEW_MS) {
-        answer_error(a, "InvalidSignatureException",
-                     "Signature expired: %s is now earlier than %s (%s - 15 min.)", date,
-                     "the oldest allowed date", now_text);
+        answer_error(a, "InvalidSignatureException", "Signature expired: %s is now earlier than %s (%s - 15 min.)",
+                     date, "the oldest allowed date", now_text);
         return false;
     }
     if (sent_ms > now_ms + SKEW_MS) {
-        answer_error(a, "InvalidSignatureException",
-                     "Signature not yet current: %s is still later than %s + 15 min.", date, now_text);
+        answer_error(a, "InvalidSignatureException", "Signature not yet current: %s is still later than %s + 15 min.",
+                     date, now_text);
         return false;
     }
     return true;
@@ -203,8 +200,7 @@ static bool verify(const struct auth *known, const struct request *r, const stru
     const char *token = request_header(r, "x-amz-security-token");
     const char *loose = unsigned_header(r, auth);
     if (date == NULL) {
-        answer_error(a, "IncompleteSignatureException",
-                     "Authorization header requires an 'X-Amz-Date' header");
+        answer_error(a, "IncompleteSignatureException", "Authorization header requires an 'X-Amz-Date' header");
         return false;
     }
     if (is_expired(known, auth->access_key, token)) {
@@ -212,27 +208,24 @@ static bool verify(const struct auth *known, const struct request *r, const stru
         return false;
     }
     if (!same(auth->access_key, known->now.access_key) || !same(token, known->now.session_token)) {
-        answer_error(a, "UnrecognizedClientException",
-                     "The security token included in the request is invalid.");
+        answer_error(a, "UnrecognizedClientException", "The security token included in the request is invalid.");
         return false;
     }
     if (!date_right(r->now_ms + known->skew_ms, auth, date, a))
         return false;
     if (strcmp(auth->region, known->region) != 0 || strcmp(auth->service, "kinesis") != 0) {
-        answer_error(a, "InvalidSignatureException",
-                     "Credential should be scoped to region '%s' and service 'kinesis'", known->region);
+        answer_error(a, "InvalidSignatureException", "Credential should be scoped to region '%s' and service 'kinesis'",
+                     known->region);
         return false;
     }
     if (loose != NULL) {
-        answer_error(a, "InvalidSignatureException", "'%s' must be a 'SignedHeader' in the AWS Authorization",
-                     loose);
+        answer_error(a, "InvalidSignatureException", "'%s' must be a 'SignedHeader' in the AWS Authorization", loose);
         return false;
     }
     if (!signature_right(&known->now, r, auth, date)) {
-        answer_error(
-            a, "InvalidSignatureException",
-            "The request signature we calculated does not match the signature you provided. Check your AWS "
-            "Secret Access Key and signing method.");
+        answer_error(a, "InvalidSignatureException",
+                     "The request signature we calculated does not match the signature you provided. Check your AWS "
+                     "Secret Access Key and signing method.");
         return false;
     }
     return true;
@@ -247,9 +240,8 @@ bool auth_check(const struct auth *known, const struct request *r, struct answer
         return false;
     }
     if (!parse_authorization(text, &auth)) {
-        answer_error(
-            a, "IncompleteSignatureException",
-            "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters.");
+        answer_error(a, "IncompleteSignatureException",
+                     "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters.");
         return false;
     }
     return known->now.access_key == NULL || verify(known, r, &auth, a);
@@ -313,8 +305,7 @@ void auth_change(struct server *s, const cJSON *body, struct answer *a)
     };
     struct auth *auth = &s->auth;
     bool key = json_member(body, "access_key") != NULL, secret = json_member(body, "secret") != NULL;
-    if (!json_check_known(body, fields, a) || !json_check_types(body, fields, a) ||
-        !json_check_values(body, fields, a))
+    if (!json_check_known(body, fields, a) || !json_check_types(body, fields, a) || !json_check_values(body, fields, a))
         return;
     if (key != secret || (!key && json_member(body, "session_token") != NULL)) {
         answer_error(a, "InvalidAuth", "access_key and secret belong together, a session_token to them");

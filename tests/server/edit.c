@@ -88,8 +88,7 @@ static bool is_replaced(const struct member *m, const cJSON *set, const cJSON *r
     return false;
 }
 
-static void add_member(struct evbuffer *out, const char *name, size_t name_len, const char *value,
-                       size_t value_len)
+static void add_member(struct evbuffer *out, const char *name, size_t name_len, const char *value, size_t value_len)
 {
     evbuffer_add(out, evbuffer_get_length(out) == 0 ? "{\"" : ",\"", 2);
     evbuffer_add(out, name, name_len);

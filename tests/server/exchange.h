@@ -63,8 +63,7 @@ void answer_set_content_type(struct answer *a, const char *text);
 void answer_set_date(struct answer *a, int64_t ms);
 
 /* A client error: status 400 and {"__type":type,"message":...} (API guide, "Common Error Types"). */
-void answer_error(struct answer *a, const char *type, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void answer_error(struct answer *a, const char *type, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Adds a NUL-terminated text as it stands. */
 void answer_add(struct answer *a, const char *text);

@@ -107,8 +107,7 @@ static void write_head(struct evbuffer *out, const struct answer *a, bool say_cl
         memset(random, 0, sizeof random);
     hex_print(random, sizeof random, hex);
     id2 = base64_encode(random, sizeof random);
-    evbuffer_add_printf(out,
-                        "HTTP/1.1 %d %s\r\nx-amzn-RequestId: %.8s-%.4s-%.4s-%.4s-%.12s\r\nx-amz-id-2: %s\r\n",
+    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nx-amzn-RequestId: %.8s-%.4s-%.4s-%.4s-%.12s\r\nx-amz-id-2: %s\r\n",
                         a->status, reason(a->status), hex, hex + 8, hex + 12, hex + 16, hex + 20, id2);
     if (a->date[0] != '\0')
         evbuffer_add_printf(out, "Date: %s\r\n", a->date);
@@ -236,9 +235,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 static struct answer answer_new(void)
 {
-    struct answer a = {.status = 200,
-                       .content_type = "application/x-amz-json-1.1",
-                       .sending = {.truncate = -1, .content_length = -1}};
+    struct answer a = {
+        .status = 200, .content_type = "application/x-amz-json-1.1", .sending = {.truncate = -1, .content_length = -1}};
     a.body = evbuffer_new();
     if (a.body == NULL)
         abort();
@@ -326,8 +324,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     conn_free(c);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
-                      int from_len, void *arg)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int from_len,
+                      void *arg)
 {
     struct http *h = arg;
     struct conn *c = mem_zalloc(1, sizeof *c);
@@ -362,9 +360,9 @@ struct http *http_new(struct event_base *base, struct server *server, uint16_t p
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     h->base = base;
     h->server = server;
-    h->listener = evconnlistener_new_bind(base, on_accept, h,
-                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
-                                          512, (struct sockaddr *)&address, sizeof address);
+    h->listener =
+        evconnlistener_new_bind(base, on_accept, h, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
+                                512, (struct sockaddr *)&address, sizeof address);
     if (h->listener == NULL ||
         getsockname(evconnlistener_get_fd(h->listener), (struct sockaddr *)&address, &len) != 0) {
         http_free(h);

@@ -83,8 +83,8 @@ void journal_note(struct journal *j, const char *operation, const struct request
     write_members(j->log, r);
     fprintf(j->log, ",\"status\":%d", a->status);
     write_member(j->log, "error", a->error);
-    fprintf(j->log, ",\"records\":%" PRIu64 ",\"bytes_in\":%zu,\"bytes_out\":%zu%s}\n", r->records,
-            r->body_len, sent, a->faulted ? ",\"fault\":true" : "");
+    fprintf(j->log, ",\"records\":%" PRIu64 ",\"bytes_in\":%zu,\"bytes_out\":%zu%s}\n", r->records, r->body_len, sent,
+            a->faulted ? ",\"fault\":true" : "");
     fflush(j->log);
 }
 
@@ -95,10 +95,10 @@ void journal_stats(const struct journal *j, struct answer *a)
         const struct journal_counts *c = &j->counts[i];
         answer_printf(a,
                       "%s\"%s\":{\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"throttled\":%" PRIu64
-                      ",\"faults\":%" PRIu64 ",\"records\":%" PRIu64 ",\"bytes_in\":%" PRIu64
-                      ",\"bytes_out\":%" PRIu64 "}",
-                      i == 0 ? "" : ",", c->operation, c->requests, c->errors, c->throttled, c->faults,
-                      c->records, c->bytes_in, c->bytes_out);
+                      ",\"faults\":%" PRIu64 ",\"records\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
+                      "}",
+                      i == 0 ? "" : ",", c->operation, c->requests, c->errors, c->throttled, c->faults, c->records,
+                      c->bytes_in, c->bytes_out);
     }
     answer_add(a, "}}");
 }

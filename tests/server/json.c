@@ -157,10 +157,9 @@ static bool violated(struct answer *a, const char *value, const char *path, cons
     char number[32] = "";
     if (bound >= 0)
         snprintf(number, sizeof number, " %lld", (long long)bound);
-    answer_error(
-        a, "ValidationException",
-        "1 validation error detected: Value %s at '%s' failed to satisfy constraint: Member must %s%s", value,
-        path, rule, number);
+    answer_error(a, "ValidationException",
+                 "1 validation error detected: Value %s at '%s' failed to satisfy constraint: Member must %s%s", value,
+                 path, rule, number);
     return false;
 }
 
@@ -186,23 +185,20 @@ static bool text_fits(const cJSON *item, const struct field *f, const char *path
     return true;
 }
 
-static bool size_fits(int64_t value, const char *shown, const struct field *f, const char *path,
-                      struct answer *a)
+static bool size_fits(int64_t value, const char *shown, const struct field *f, const char *path, struct answer *a)
 {
     bool number = f->type == FIELD_INTEGER;
     if (value < f->min)
-        return violated(
-            a, shown, path,
-            number ? "have value greater than or equal to" : "have length greater than or equal to", f->min);
+        return violated(a, shown, path,
+                        number ? "have value greater than or equal to" : "have length greater than or equal to",
+                        f->min);
     if (f->max > 0 && value > f->max)
         return violated(a, shown, path,
-                        number ? "have value less than or equal to" : "have length less than or equal to",
-                        f->max);
+                        number ? "have value less than or equal to" : "have length less than or equal to", f->max);
     return true;
 }
 
-static bool check_values(const cJSON *object, const struct field *fields, const char *prefix,
-                         struct answer *a);
+static bool check_values(const cJSON *object, const struct field *fields, const char *prefix, struct answer *a);
 
 static bool value_fits(const cJSON *item, const struct field *f, const char *path, struct answer *a)
 {
@@ -217,8 +213,7 @@ static bool value_fits(const cJSON *item, const struct field *f, const char *pat
         snprintf(shown, sizeof shown, "'%lld'", (long long)item->valuedouble);
         return size_fits((int64_t)item->valuedouble, shown, f, path, a);
     case FIELD_BLOB:
-        return size_fits(base64_decoded_size(item->valuestring, strlen(item->valuestring)), "a blob", f, path,
-                         a);
+        return size_fits(base64_decoded_size(item->valuestring, strlen(item->valuestring)), "a blob", f, path, a);
     case FIELD_NUMBER:
     case FIELD_TIMESTAMP:
     case FIELD_BOOL:
@@ -243,8 +238,7 @@ static bool value_fits(const cJSON *item, const struct field *f, const char *pat
     return true;
 }
 
-static bool check_values(const cJSON *object, const struct field *fields, const char *prefix,
-                         struct answer *a)
+static bool check_values(const cJSON *object, const struct field *fields, const char *prefix, struct answer *a)
 {
     for (const struct field *f = fields; f->name != NULL; f++) {
         char path[256];

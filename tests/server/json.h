@@ -26,14 +26,14 @@ struct field {
     const char *name;
     enum field_type type;
     bool required;
-    bool is_name;     /* only letters, digits, '_', '.', '-' */
-    int64_t min, max; /* of an integer, or the length of a string (characters), blob (bytes) or list */
+    bool is_name;                /* only letters, digits, '_', '.', '-' */
+    int64_t min, max;            /* of an integer, or the length of a string (characters), blob (bytes) or list */
     const struct field *members; /* of an object, or of each object in a list */
 };
 
-#define FIELDS_END                                                                                           \
-    {                                                                                                        \
-        0                                                                                                    \
+#define FIELDS_END                                                                                                     \
+    {                                                                                                                  \
+        0                                                                                                              \
     }
 
 /* Parses a body, which must have a NUL behind its len bytes; NULL when it is no single

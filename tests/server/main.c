@@ -28,30 +28,23 @@ static void option_table(struct options *o, struct option_row rows[OPTION_ROWS])
         {"--port", "N", &o->port, NULL, 0, 65535, "port on 127.0.0.1; 0 takes any free one (default 4568)"},
         {"--streams", "NAME:SHARDS,...", NULL, &o->streams, 0, 0, "streams that are there from the start"},
         {"--create-ms", "MS", &o->create_ms, NULL, 0, 3600000, "time a new stream is CREATING (default 500)"},
-        {"--update-ms", "MS", &o->update_ms, NULL, 0, 3600000,
-         "time a split, merge or scaling takes (default 500)"},
+        {"--update-ms", "MS", &o->update_ms, NULL, 0, 3600000, "time a split, merge or scaling takes (default 500)"},
         {"--delete-ms", "MS", &o->delete_ms, NULL, 0, 3600000, "time a stream is DELETING (default 500)"},
         {"--access-key", "ID", NULL, &o->access_key, 0, 0, "verify signatures: the only known access key"},
         {"--secret", "KEY", NULL, &o->secret_key, 0, 0, "its secret"},
         {"--session-token", "TOKEN", NULL, &o->session_token, 0, 0, "the session token that belongs to it"},
         {"--region", "NAME", NULL, &o->region, 0, 0, "region in ARNs, and of signatures (default us-east-1)"},
         {"--log", "FILE", NULL, &o->log, 0, 0, "append one JSON line per request"},
-        {"--faults", "FILE", NULL, &o->faults, 0, 0,
-         "rules and modes from the start, see tests/server/README.md"},
+        {"--faults", "FILE", NULL, &o->faults, 0, 0, "rules and modes from the start, see tests/server/README.md"},
         {"--no-limits", NULL, &o->no_limits, NULL, 0, 0, "no rate limits"},
-        {"--read-tps", "N", &o->read_tps, NULL, 1, 100000,
-         "GetRecords calls per shard and second (default 5)"},
+        {"--read-tps", "N", &o->read_tps, NULL, 1, 100000, "GetRecords calls per shard and second (default 5)"},
         {"--iterator-tps", "N", &o->iterator_tps, NULL, 1, 100000, "GetShardIterator calls (default 5)"},
-        {"--read-bytes", "N", &o->read_bytes, NULL, 1, INT32_MAX,
-         "bytes read per shard and second (default 2 MiB)"},
+        {"--read-bytes", "N", &o->read_bytes, NULL, 1, INT32_MAX, "bytes read per shard and second (default 2 MiB)"},
         {"--write-records", "N", &o->write_records, NULL, 1, INT32_MAX, "records written (default 1000)"},
         {"--write-bytes", "N", &o->write_bytes, NULL, 1, INT32_MAX, "bytes written (default 1 MiB)"},
-        {"--shard-limit", "N", &o->shard_limit, NULL, 1, 100000,
-         "open shards of the account (default 20000)"},
-        {"--iterator-life-ms", "MS", &o->iterator_life_ms, NULL, 1, INT32_MAX,
-         "life of an iterator (default 300000)"},
-        {"--token-life-ms", "MS", &o->token_life_ms, NULL, 1, INT32_MAX,
-         "life of a NextToken (default 300000)"},
+        {"--shard-limit", "N", &o->shard_limit, NULL, 1, 100000, "open shards of the account (default 20000)"},
+        {"--iterator-life-ms", "MS", &o->iterator_life_ms, NULL, 1, INT32_MAX, "life of an iterator (default 300000)"},
+        {"--token-life-ms", "MS", &o->token_life_ms, NULL, 1, INT32_MAX, "life of a NextToken (default 300000)"},
         {NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
     memcpy(rows, table, sizeof table);
@@ -92,8 +85,8 @@ static int read_options(int argc, char **argv, struct options *o)
         while (row->name != NULL && strcmp(row->name, argv[i]) != 0)
             row++;
         if (row->name == NULL || (row->argument != NULL && i + 1 == argc)) {
-            fprintf(stderr, "kcl-local: %s %s; try --help\n",
-                    row->name == NULL ? "unknown option" : "no value for", argv[i]);
+            fprintf(stderr, "kcl-local: %s %s; try --help\n", row->name == NULL ? "unknown option" : "no value for",
+                    argv[i]);
             return 2;
         }
         if (row->argument == NULL) {
@@ -101,8 +94,8 @@ static int read_options(int argc, char **argv, struct options *o)
         } else if (row->text != NULL) {
             *row->text = argv[++i];
         } else if (!read_number(argv[++i], row)) {
-            fprintf(stderr, "kcl-local: %s takes a number from %" PRId64 " to %" PRId64 "\n", row->name,
-                    row->min, row->max);
+            fprintf(stderr, "kcl-local: %s takes a number from %" PRId64 " to %" PRId64 "\n", row->name, row->min,
+                    row->max);
             return 2;
         }
     }
@@ -161,8 +154,7 @@ static int serve(struct server *s)
     }
     struct http *http = http_new(base, s, (uint16_t)s->options.port);
     if (http == NULL) {
-        fprintf(stderr, "kcl-local: cannot listen on 127.0.0.1:%" PRId64 ": %s\n", s->options.port,
-                strerror(errno));
+        fprintf(stderr, "kcl-local: cannot listen on 127.0.0.1:%" PRId64 ": %s\n", s->options.port, strerror(errno));
     } else {
         printf("kcl-local listening on http://127.0.0.1:%u\n", (unsigned)http_port(http));
         fflush(stdout);
@@ -202,8 +194,7 @@ int main(int argc, char **argv)
     if (!journal_init(&server.journal, o.log))
         fprintf(stderr, "kcl-local: %s: %s\n", o.log, strerror(errno));
     else if (!add_streams(&server, o.streams))
-        fputs("kcl-local: --streams takes NAME:SHARDS,... with names of letters, digits, '_', '.', '-'\n",
-              stderr);
+        fputs("kcl-local: --streams takes NAME:SHARDS,... with names of letters, digits, '_', '.', '-'\n", stderr);
     else if (o.faults == NULL || admin_read_script(&server, o.faults))
         rc = serve(&server);
     server_fini(&server);

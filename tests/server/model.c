@@ -269,8 +269,8 @@ static uint64_t created_second(const struct stream *s, int64_t parent, int64_t a
     return second > p->created_s ? second + 1 : p->created_s + 1;
 }
 
-struct shard *stream_add_shard(struct model *m, struct stream *s, hash_key start, hash_key end,
-                               int64_t parent, int64_t adjacent, int64_t at_ms)
+struct shard *stream_add_shard(struct model *m, struct stream *s, hash_key start, hash_key end, int64_t parent,
+                               int64_t adjacent, int64_t at_ms)
 {
     const struct model_options *o = &m->options;
     struct shard *sh = mem_zalloc(1, sizeof *sh);

@@ -160,8 +160,8 @@ uint32_t stream_open_count(const struct stream *s);
 int64_t stream_horizon_ms(const struct stream *s, int64_t now_ms);
 
 /* Adds an open shard; parents by number or NO_SHARD. */
-struct shard *stream_add_shard(struct model *m, struct stream *s, hash_key start, hash_key end,
-                               int64_t parent, int64_t adjacent, int64_t at_ms);
+struct shard *stream_add_shard(struct model *m, struct stream *s, hash_key start, hash_key end, int64_t parent,
+                               int64_t adjacent, int64_t at_ms);
 
 void shard_id(uint32_t number, char out[SHARD_ID_TEXT]);
 

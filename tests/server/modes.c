@@ -52,8 +52,7 @@ static struct shard *shard_named(const struct stream *st, const char *id, struct
 {
     struct shard *sh = id == NULL ? NULL : stream_shard_by_id(st, id);
     if (sh == NULL)
-        answer_error(a, "InvalidMode", "Stream %s has no shard %s", st->name,
-                     id == NULL ? "of that kind" : id);
+        answer_error(a, "InvalidMode", "Stream %s has no shard %s", st->name, id == NULL ? "of that kind" : id);
     return sh;
 }
 
@@ -120,8 +119,7 @@ static bool read_lie(const struct shard *sh, const cJSON *item, struct lie *lie,
     lie->ranged = start != NULL || end != NULL;
     if ((start != NULL && !hash_parse(start, &lie->start)) || (end != NULL && !hash_parse(end, &lie->end)))
         return wrong(a, "start and end are hash keys");
-    if (!read_parent(parent, &lie->parented, &lie->parent) ||
-        !read_parent(adjacent, &lie->adjacented, &lie->adjacent))
+    if (!read_parent(parent, &lie->parented, &lie->parent) || !read_parent(adjacent, &lie->adjacented, &lie->adjacent))
         return wrong(a, "parent and adjacent are shard ids or null");
     lie->stated = json_member(item, "open") != NULL;
     lie->open = json_true(item, "open");
@@ -145,8 +143,7 @@ static bool change_listing(struct stream *st, const cJSON *lies, struct answer *
 /* A state that lasts until another is given; not while a change is under way. */
 static bool change_status(struct stream *st, const char *name, struct answer *a)
 {
-    static const enum stream_status all[] = {STREAM_CREATING, STREAM_ACTIVE, STREAM_UPDATING,
-                                             STREAM_DELETING};
+    static const enum stream_status all[] = {STREAM_CREATING, STREAM_ACTIVE, STREAM_UPDATING, STREAM_DELETING};
     if (st->change.kind != CHANGE_NONE)
         return wrong(a, "A change of the stream is under way");
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -170,8 +167,7 @@ static bool change_end(struct stream *st, const char *name, struct answer *a)
     return wrong(a, "end is together, null, empty_page, childless or live");
 }
 
-static bool change_shards(struct server *s, struct stream *st, const cJSON *body, int64_t now_ms,
-                          struct answer *a)
+static bool change_shards(struct server *s, struct stream *st, const cJSON *body, int64_t now_ms, struct answer *a)
 {
     const cJSON *to = json_member(body, "trim");
     int64_t scale = json_integer(body, "scale", 0);

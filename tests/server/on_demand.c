@@ -22,6 +22,5 @@ void on_demand_note(struct server *s, struct stream *st, int64_t records, int64_
     if (2 * st->written_records <= open * o->write_records && 2 * st->written_bytes <= open * o->write_bytes)
         return;
     if (st->status == STREAM_ACTIVE && 2 * open <= OPEN_MAX && 2 * open <= o->shard_limit)
-        begin_change(s, st, (struct change){.kind = CHANGE_SCALE, .shard_count = (uint32_t)(2 * open)},
-                     now_ms);
+        begin_change(s, st, (struct change){.kind = CHANGE_SCALE, .shard_count = (uint32_t)(2 * open)}, now_ms);
 }

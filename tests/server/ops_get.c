@@ -27,8 +27,8 @@ const struct field fields_get_records[] = {
     FIELDS_END,
 };
 
-static void answer_iterator(struct answer *a, const char *member, const struct stream *st,
-                            const struct shard *sh, uint64_t index, int64_t now_ms)
+static void answer_iterator(struct answer *a, const char *member, const struct stream *st, const struct shard *sh,
+                            uint64_t index, int64_t now_ms)
 {
     struct token t = {.kind = TOKEN_ITERATOR,
                       .shard = sh->number,
@@ -94,8 +94,8 @@ static bool index_at_time(const struct shard *sh, const struct request *r, uint6
     return true;
 }
 
-static bool starting_index(const struct stream *st, const struct shard *sh, const struct request *r,
-                           uint64_t *index, struct answer *a)
+static bool starting_index(const struct stream *st, const struct shard *sh, const struct request *r, uint64_t *index,
+                           struct answer *a)
 {
     const char *type = json_text(r->json, "ShardIteratorType");
     const char *number = json_text(r->json, "StartingSequenceNumber");
@@ -109,18 +109,17 @@ static bool starting_index(const struct stream *st, const struct shard *sh, cons
     if (strcmp(type, "AT_TIMESTAMP") == 0)
         return index_at_time(sh, r, index, a);
     if (strcmp(type, "TRIM_HORIZON") != 0 && strcmp(type, "LATEST") != 0) {
-        answer_error(
-            a, "ValidationException",
-            "1 validation error detected: Value '%s' at 'shardIteratorType' failed to satisfy constraint: "
-            "Member "
-            "must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, "
-            "TRIM_HORIZON]",
-            type);
+        answer_error(a, "ValidationException",
+                     "1 validation error detected: Value '%s' at 'shardIteratorType' failed to satisfy constraint: "
+                     "Member "
+                     "must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, "
+                     "TRIM_HORIZON]",
+                     type);
         return false;
     }
     if (number != NULL) {
-        answer_error(a, "InvalidArgumentException",
-                     "StartingSequenceNumber must not be given for iterator of type %s.", type);
+        answer_error(a, "InvalidArgumentException", "StartingSequenceNumber must not be given for iterator of type %s.",
+                     type);
         return false;
     }
     *index = type[0] == 'L' ? sh->next_index : 0;
@@ -152,8 +151,7 @@ static void date_text(int64_t ms, char out[64])
     strftime(out, 64, "%a %b %d %H:%M:%S UTC %Y", &tm);
 }
 
-static void iterator_expired(const struct server *s, const struct request *r, const struct token *t,
-                             struct answer *a)
+static void iterator_expired(const struct server *s, const struct request *r, const struct token *t, struct answer *a)
 {
     char made[64], now[64];
     date_text(t->made_ms, made);
@@ -184,8 +182,7 @@ static struct shard *open_iterator(struct server *s, struct request *r, struct a
     }
     struct stream *st = model_find(&s->model, t->stream);
     if (st == NULL || st->created_ms != t->born_ms || st->status == STREAM_DELETING) {
-        answer_error(a, "ResourceNotFoundException", "Stream %s under account 000000000000 not found.",
-                     t->stream);
+        answer_error(a, "ResourceNotFoundException", "Stream %s under account 000000000000 not found.", t->stream);
         return NULL;
     }
     if (st->modes.epoch != t->epoch) {

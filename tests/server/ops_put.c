@@ -12,11 +12,11 @@
 #define DATA_MAX ((int64_t)10 * 1024 * 1024)
 #define CALL_MAX ((int64_t)10 * 1024 * 1024)
 
-#define FIELDS_RECORD                                                                                        \
-    {.name = "Data", .type = FIELD_BLOB, .required = true, .max = DATA_MAX},                                 \
-        {.name = "PartitionKey", .type = FIELD_STRING, .required = true, .min = 1, .max = 256},              \
-    {                                                                                                        \
-        .name = "ExplicitHashKey", .type = FIELD_STRING, .min = 1, .max = 39                                 \
+#define FIELDS_RECORD                                                                                                  \
+    {.name = "Data", .type = FIELD_BLOB, .required = true, .max = DATA_MAX},                                           \
+        {.name = "PartitionKey", .type = FIELD_STRING, .required = true, .min = 1, .max = 256},                        \
+    {                                                                                                                  \
+        .name = "ExplicitHashKey", .type = FIELD_STRING, .min = 1, .max = 39                                           \
     }
 
 static const struct field entry_fields[] = {FIELDS_RECORD, FIELDS_END};
@@ -63,8 +63,8 @@ static bool read_entry(const cJSON *item, const struct stream *st, struct entry 
     }
     if (e->size > (int64_t)st->max_record_kib * 1024) {
         answer_error(a, "InvalidArgumentException",
-                     "Record of %" PRId64 " bytes is larger than the %" PRIu32 " KiB this stream takes.",
-                     e->size, st->max_record_kib);
+                     "Record of %" PRId64 " bytes is larger than the %" PRIu32 " KiB this stream takes.", e->size,
+                     st->max_record_kib);
         return false;
     }
     return true;
@@ -72,16 +72,14 @@ static bool read_entry(const cJSON *item, const struct stream *st, struct entry 
 
 /* Text that GetRecords will show; API page Record. A record need not have its partition
  * key there (streams with the record distribution strategy AUTO). */
-static char *record_text(const struct modes *modes, const struct entry *e, const char *seqno,
-                         int64_t arrival_ms, size_t *len)
+static char *record_text(const struct modes *modes, const struct entry *e, const char *seqno, int64_t arrival_ms,
+                         size_t *len)
 {
     arrival_ms += modes->arrival_skew_ms;
     char *key = json_quote(e->key, e->key_len);
     size_t key_len = strlen(key);
     char *text = mem_alloc(e->data_len + key_len + 192), *p;
-    p = text + sprintf(text,
-                       "{\"SequenceNumber\":\"%s\",\"ApproximateArrivalTimestamp\":%" PRId64
-                       ".%03d,\"Data\":\"",
+    p = text + sprintf(text, "{\"SequenceNumber\":\"%s\",\"ApproximateArrivalTimestamp\":%" PRId64 ".%03d,\"Data\":\"",
                        seqno, arrival_ms / 1000, (int)(arrival_ms % 1000));
     memcpy(p, e->data, e->data_len);
     p += e->data_len;
@@ -97,8 +95,7 @@ static char *record_text(const struct modes *modes, const struct entry *e, const
 /* Writes to the open shard of the entry's hash key and says where it went. NULL when
  * the shard's rate does not allow it: 1,000 records and 1 MiB per second (developer
  * guide, "Quotas and limits"). */
-static struct shard *write_entry(const struct stream *st, const struct entry *e, int64_t now_ms,
-                                 char seqno[SEQNO_TEXT])
+static struct shard *write_entry(const struct stream *st, const struct entry *e, int64_t now_ms, char seqno[SEQNO_TEXT])
 {
     struct shard *sh = stream_shard_for(st, e->hash);
     size_t len;
@@ -145,8 +142,8 @@ void op_put_record(struct server *s, struct request *r, struct answer *a)
 }
 
 /* API page PutRecords: entries fail one by one; the answer keeps their order. */
-static void write_entries(const struct stream *st, const struct entry *entries, size_t count,
-                          struct request *r, struct answer *a)
+static void write_entries(const struct stream *st, const struct entry *entries, size_t count, struct request *r,
+                          struct answer *a)
 {
     char seqno[SEQNO_TEXT], id[SHARD_ID_TEXT], message[256];
     size_t failed = 0;
@@ -157,9 +154,8 @@ static void write_entries(const struct stream *st, const struct entry *entries, 
         if (sh == NULL) {
             failed++;
             throttled_message(st, &entries[i], message, sizeof message);
-            answer_printf(
-                a, "{\"ErrorCode\":\"ProvisionedThroughputExceededException\",\"ErrorMessage\":\"%s\"}",
-                message);
+            answer_printf(a, "{\"ErrorCode\":\"ProvisionedThroughputExceededException\",\"ErrorMessage\":\"%s\"}",
+                          message);
             continue;
         }
         shard_id(sh->number, id);

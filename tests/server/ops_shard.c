@@ -33,12 +33,7 @@ const struct field fields_split_shard[] = {
 const struct field fields_merge_shards[] = {
     FIELDS_STREAM,
     {.name = "ShardToMerge", .type = FIELD_STRING, .required = true, .is_name = true, .min = 1, .max = 128},
-    {.name = "AdjacentShardToMerge",
-     .type = FIELD_STRING,
-     .required = true,
-     .is_name = true,
-     .min = 1,
-     .max = 128},
+    {.name = "AdjacentShardToMerge", .type = FIELD_STRING, .required = true, .is_name = true, .min = 1, .max = 128},
     FIELDS_END,
 };
 const struct field fields_update_shard_count[] = {
@@ -48,15 +43,7 @@ const struct field fields_update_shard_count[] = {
     FIELDS_END,
 };
 
-enum filter {
-    FROM_TRIM_HORIZON,
-    AT_TRIM_HORIZON,
-    AFTER_SHARD_ID,
-    AT_LATEST,
-    AT_TIMESTAMP,
-    FROM_TIMESTAMP,
-    FILTERS
-};
+enum filter { FROM_TRIM_HORIZON, AT_TRIM_HORIZON, AFTER_SHARD_ID, AT_LATEST, AT_TIMESTAMP, FROM_TIMESTAMP, FILTERS };
 
 static const char *const filter_names[] = {"FROM_TRIM_HORIZON", "AT_TRIM_HORIZON", "AFTER_SHARD_ID",
                                            "AT_LATEST",         "AT_TIMESTAMP",    "FROM_TIMESTAMP"};
@@ -110,8 +97,8 @@ struct shard *server_shard(const struct stream *st, struct request *r, struct an
     struct shard *sh = stream_shard_by_id(st, id);
     snprintf(r->shard, sizeof r->shard, "%s", id);
     if (sh == NULL)
-        answer_error(a, "ResourceNotFoundException",
-                     "Shard %s in stream %s under account 000000000000 does not exist", id, st->name);
+        answer_error(a, "ResourceNotFoundException", "Shard %s in stream %s under account 000000000000 does not exist",
+                     id, st->name);
     return sh;
 }
 
@@ -169,16 +156,14 @@ static bool read_filter(const cJSON *filter, struct listing *l, struct answer *a
 
 /* API page ListShards: a NextToken stands alone (but for MaxResults), keeps the filter,
  * and lives for 300 seconds. */
-static bool continue_listing(struct server *s, struct request *r, struct answer *a, const char *text,
-                             struct listing *l)
+static bool continue_listing(struct server *s, struct request *r, struct answer *a, const char *text, struct listing *l)
 {
-    static const char *const others[] = {"StreamName", "StreamARN", "ExclusiveStartShardId",
-                                         "StreamCreationTimestamp", "ShardFilter"};
+    static const char *const others[] = {"StreamName", "StreamARN", "ExclusiveStartShardId", "StreamCreationTimestamp",
+                                         "ShardFilter"};
     struct token t;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (json_member(r->json, others[i]) != NULL) {
-            answer_error(a, "InvalidArgumentException", "NextToken and %s cannot be provided together.",
-                         others[i]);
+            answer_error(a, "InvalidArgumentException", "NextToken and %s cannot be provided together.", others[i]);
             return false;
         }
     }
@@ -193,8 +178,7 @@ static bool continue_listing(struct server *s, struct request *r, struct answer 
     memcpy(r->stream, t.stream, sizeof r->stream);
     l->stream = model_find(&s->model, t.stream);
     if (l->stream == NULL || l->stream->created_ms != t.born_ms) {
-        answer_error(a, "ResourceNotFoundException", "Stream %s under account 000000000000 not found.",
-                     t.stream);
+        answer_error(a, "ResourceNotFoundException", "Stream %s under account 000000000000 not found.", t.stream);
         return false;
     }
     if (l->stream->modes.epoch != t.epoch) {
@@ -217,8 +201,7 @@ static bool begin_listing(struct server *s, struct request *r, struct answer *a,
     int64_t born_ms = json_time_ms(r->json, "StreamCreationTimestamp", l->stream->created_ms);
     /* Clients may send whole seconds. */
     if (born_ms != l->stream->created_ms && born_ms != l->stream->created_ms / 1000 * 1000) {
-        answer_error(a, "ResourceNotFoundException", "Stream %s of that creation time not found.",
-                     l->stream->name);
+        answer_error(a, "ResourceNotFoundException", "Stream %s of that creation time not found.", l->stream->name);
         return false;
     }
     if (after != NULL && strcmp(after, l->after) > 0)
@@ -226,8 +209,7 @@ static bool begin_listing(struct server *s, struct request *r, struct answer *a,
     return true;
 }
 
-static void answer_next_token(struct answer *a, const struct request *r, const struct listing *l,
-                              uint32_t last)
+static void answer_next_token(struct answer *a, const struct request *r, const struct listing *l, uint32_t last)
 {
     struct token t = {.kind = TOKEN_LIST_SHARDS,
                       .shard = last,
@@ -281,8 +263,8 @@ static struct stream *stream_to_reshard(struct server *s, struct request *r, str
     struct stream *st = server_stream(s, r, a, STREAM_FOR_CHANGE);
     if (st == NULL || !st->on_demand)
         return st;
-    answer_error(a, "ValidationException",
-                 "Stream %s is in the on-demand capacity mode: its shards cannot be changed.", st->name);
+    answer_error(a, "ValidationException", "Stream %s is in the on-demand capacity mode: its shards cannot be changed.",
+                 st->name);
     return NULL;
 }
 
@@ -296,11 +278,10 @@ static bool must_be_open(const struct stream *st, const struct shard *sh, const 
 {
     if (sh->closed_ms == 0)
         return true;
-    answer_error(
-        a, "InvalidArgumentException",
-        "Shard %s in stream %s under account 000000000000 has already been merged or split, and thus is not "
-        "eligible for merging or splitting.",
-        id, st->name);
+    answer_error(a, "InvalidArgumentException",
+                 "Shard %s in stream %s under account 000000000000 has already been merged or split, and thus is not "
+                 "eligible for merging or splitting.",
+                 id, st->name);
     return false;
 }
 
@@ -311,8 +292,7 @@ static bool shards_allowed(struct server *s, uint32_t more, struct answer *a)
         open += stream_open_count(s->model.streams[i]);
     if (open + more <= s->options.shard_limit)
         return true;
-    answer_error(a, "LimitExceededException",
-                 "This request would exceed the shard limit for the account: %" PRId64 ".",
+    answer_error(a, "LimitExceededException", "This request would exceed the shard limit for the account: %" PRId64 ".",
                  s->options.shard_limit);
     return false;
 }
@@ -345,27 +325,24 @@ void op_split_shard(struct server *s, struct request *r, struct answer *a)
         return;
     }
     if (shards_allowed(s, 1, a))
-        begin_change(s, st, (struct change){.kind = CHANGE_SPLIT, .shard = sh->number, .new_start = key},
-                     r->now_ms);
+        begin_change(s, st, (struct change){.kind = CHANGE_SPLIT, .shard = sh->number, .new_start = key}, r->now_ms);
 }
 
 /* API page MergeShards: two open shards whose ranges touch. The documentation does not
  * say which of them must be the lower one, so both orders are taken. */
 void op_merge_shards(struct server *s, struct request *r, struct answer *a)
 {
-    const char *id = json_text(r->json, "ShardToMerge"),
-               *other_id = json_text(r->json, "AdjacentShardToMerge");
+    const char *id = json_text(r->json, "ShardToMerge"), *other_id = json_text(r->json, "AdjacentShardToMerge");
     struct stream *st = stream_to_reshard(s, r, a);
     struct shard *sh = st == NULL ? NULL : server_shard(st, r, a, id);
     struct shard *other = sh == NULL ? NULL : server_shard(st, r, a, other_id);
     if (other == NULL || !must_be_open(st, sh, id, a) || !must_be_open(st, other, other_id, a))
         return;
     if (!follows(sh, other) && !follows(other, sh)) {
-        answer_error(
-            a, "InvalidArgumentException",
-            "Shards %s and %s in stream %s under account 000000000000 are not an adjacent pair of shards "
-            "eligible for merging",
-            id, other_id, st->name);
+        answer_error(a, "InvalidArgumentException",
+                     "Shards %s and %s in stream %s under account 000000000000 are not an adjacent pair of shards "
+                     "eligible for merging",
+                     id, other_id, st->name);
         return;
     }
     begin_change(s, st, (struct change){.kind = CHANGE_MERGE, .shard = sh->number, .adjacent = other->number},

@@ -93,12 +93,10 @@ static bool use_allowed(const struct stream *st, enum stream_use use, struct ans
     if (use == STREAM_FOR_LOOK || st->status == STREAM_ACTIVE || (there && use != STREAM_FOR_CHANGE))
         return true;
     if (use == STREAM_FOR_CHANGE || (use == STREAM_FOR_LIST && st->status == STREAM_CREATING))
-        answer_error(a, "ResourceInUseException",
-                     "Stream %s under account " ACCOUNT " not ACTIVE, instead in state %s", st->name,
-                     stream_status_name(st->status));
+        answer_error(a, "ResourceInUseException", "Stream %s under account " ACCOUNT " not ACTIVE, instead in state %s",
+                     st->name, stream_status_name(st->status));
     else
-        answer_error(a, "ResourceNotFoundException", "Stream %s under account " ACCOUNT " not found.",
-                     st->name);
+        answer_error(a, "ResourceNotFoundException", "Stream %s under account " ACCOUNT " not found.", st->name);
     return false;
 }
 
@@ -143,28 +141,25 @@ void op_create_stream(struct server *s, struct request *r, struct answer *a)
     int64_t count = json_integer(r->json, "ShardCount", 0);
     snprintf(r->stream, sizeof r->stream, "%s", name);
     if (mode != NULL && !on_demand && strcmp(mode, "PROVISIONED") != 0) {
-        answer_error(
-            a, "ValidationException",
-            "1 validation error detected: Value '%s' at 'streamModeDetails.streamMode' failed to satisfy "
-            "constraint: Member must satisfy enum value set: [PROVISIONED, ON_DEMAND]",
-            mode);
+        answer_error(a, "ValidationException",
+                     "1 validation error detected: Value '%s' at 'streamModeDetails.streamMode' failed to satisfy "
+                     "constraint: Member must satisfy enum value set: [PROVISIONED, ON_DEMAND]",
+                     mode);
     } else if (on_demand == (count != 0)) {
         answer_error(a, "ValidationException",
                      on_demand ? "ShardCount must not be given with ON_DEMAND."
                                : "ShardCount must be given with PROVISIONED.");
     } else if (model_find(&s->model, name) != NULL) {
-        answer_error(a, "ResourceInUseException", "Stream %s under account " ACCOUNT " already exists.",
-                     name);
+        answer_error(a, "ResourceInUseException", "Stream %s under account " ACCOUNT " already exists.", name);
     } else if (!s->options.no_limits && creating_streams(&s->model) >= 5) {
         answer_error(a, "LimitExceededException", "At most 5 streams may be CREATING at once.");
     } else if (account_open_shards(&s->model) + (on_demand ? 4 : count) > s->options.shard_limit) {
         answer_error(a, "LimitExceededException",
-                     "This request would exceed the shard limit for the account " ACCOUNT
-                     " in %s. Limit: %" PRId64 ".",
+                     "This request would exceed the shard limit for the account " ACCOUNT " in %s. Limit: %" PRId64 ".",
                      s->options.region, s->options.shard_limit);
     } else {
-        struct stream *st = model_add(&s->model, name, on_demand ? 4 : (uint32_t)count, r->now_ms,
-                                      r->now_ms + s->options.create_ms);
+        struct stream *st =
+            model_add(&s->model, name, on_demand ? 4 : (uint32_t)count, r->now_ms, r->now_ms + s->options.create_ms);
         st->on_demand = on_demand;
         st->max_record_kib = (uint32_t)json_integer(r->json, "MaxRecordSizeInKiB", 1024);
     }
@@ -185,8 +180,7 @@ static void answer_stream_summary(struct answer *a, const struct stream *st)
     answer_printf(a,
                   "{\"StreamName\":\"%s\",\"StreamARN\":\"%s\",\"StreamStatus\":\"%s\","
                   "\"StreamModeDetails\":{\"StreamMode\":\"%s\"},\"StreamCreationTimestamp\":",
-                  st->name, st->arn, stream_status_name(st->status),
-                  st->on_demand ? "ON_DEMAND" : "PROVISIONED");
+                  st->name, st->arn, stream_status_name(st->status), st->on_demand ? "ON_DEMAND" : "PROVISIONED");
     answer_time(a, st->created_ms);
 }
 
@@ -261,8 +255,7 @@ void op_describe_stream_summary(struct server *s, struct request *r, struct answ
         return;
     answer_add(a, "{\"StreamDescriptionSummary\":");
     answer_description(a, st);
-    answer_printf(a,
-                  ",\"OpenShardCount\":%" PRIu32 ",\"ConsumerCount\":0,\"MaxRecordSizeInKiB\":%" PRIu32 "}}",
+    answer_printf(a, ",\"OpenShardCount\":%" PRIu32 ",\"ConsumerCount\":0,\"MaxRecordSizeInKiB\":%" PRIu32 "}}",
                   stream_open_count(st), st->max_record_kib);
 }
 
@@ -301,8 +294,8 @@ static void change_retention(struct server *s, struct request *r, struct answer 
     if (st == NULL)
         return;
     if (hours < 24 || hours > 8760)
-        answer_error(a, "InvalidArgumentException",
-                     "Retention period must be from 24 to 8760 hours, not %" PRId64 ".", hours);
+        answer_error(a, "InvalidArgumentException", "Retention period must be from 24 to 8760 hours, not %" PRId64 ".",
+                     hours);
     else if (increase ? hours < st->retention_hours : hours > st->retention_hours)
         answer_error(a, "InvalidArgumentException",
                      "Requested retention period (%" PRId64

@@ -85,8 +85,7 @@ static void answer_not_found(struct answer *a)
 static bool is_json_call(const struct request *r)
 {
     const char *type = request_header(r, "content-type");
-    return strcmp(r->method, "POST") == 0 && type != NULL &&
-           strncmp(type, "application/x-amz-json-1.1", 26) == 0 &&
+    return strcmp(r->method, "POST") == 0 && type != NULL && strncmp(type, "application/x-amz-json-1.1", 26) == 0 &&
            (type[26] == '\0' || type[26] == ';' || type[26] == ' ');
 }
 

@@ -77,8 +77,7 @@ bool seqno_parse(const char *text, struct seqno *out)
             carry >>= 64;
         }
     }
-    if (n.word[2] >> 60 != 0 || get_bits(&n, 184, 4) != 2 || get_bits(&n, 0, 4) != 2 ||
-        get_bits(&n, 72, 8) != 0)
+    if (n.word[2] >> 60 != 0 || get_bits(&n, 184, 4) != 2 || get_bits(&n, 0, 4) != 2 || get_bits(&n, 72, 8) != 0)
         return false;
     out->created_s = get_bits(&n, 148, 36);
     out->index = get_bits(&n, 80, 64);

@@ -130,14 +130,14 @@ OPERATION_DECLARE(op_get_records);
 
 extern const struct field fields_create_stream[], fields_delete_stream[], fields_list_streams[],
     fields_describe_stream[], fields_describe_stream_summary[], fields_retention[], fields_list_shards[],
-    fields_split_shard[], fields_merge_shards[], fields_update_shard_count[], fields_put_record[],
-    fields_put_records[], fields_get_shard_iterator[], fields_get_records[];
+    fields_split_shard[], fields_merge_shards[], fields_update_shard_count[], fields_put_record[], fields_put_records[],
+    fields_get_shard_iterator[], fields_get_records[];
 
 /* The two members that name a stream, first in most tables. */
-#define FIELDS_STREAM                                                                                        \
-    {.name = "StreamName", .type = FIELD_STRING, .is_name = true, .min = 1, .max = 128},                     \
-    {                                                                                                        \
-        .name = "StreamARN", .type = FIELD_STRING, .min = 1, .max = 2048                                     \
+#define FIELDS_STREAM                                                                                                  \
+    {.name = "StreamName", .type = FIELD_STRING, .is_name = true, .min = 1, .max = 128},                               \
+    {                                                                                                                  \
+        .name = "StreamARN", .type = FIELD_STRING, .min = 1, .max = 2048                                               \
     }
 
 #endif

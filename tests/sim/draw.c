@@ -18,10 +18,10 @@ static void draw_faults(struct sim_options *o, struct kcl_rng *rng)
         enum sim_fault fault;
         uint32_t one_in;
         uint32_t most;
-    } rows[] = {{SIM_SPLIT, 2, 5},   {SIM_MERGE, 3, 4},         {SIM_TRIM, 4, 3},          {SIM_CRASH, 2, 3},
-                {SIM_FREEZE, 2, 3},  {SIM_CUT, 3, 3},           {SIM_JOIN, 2, 4},          {SIM_LEAVE, 2, 2},
-                {SIM_PAUSE, 5, 3},   {SIM_SEEK, 5, 3},          {SIM_WIPE, 4, 2},          {SIM_SNAPSHOT, 4, 2},
-                {SIM_RESTART, 6, 2}, {SIM_STORE_FREEZE, 5, 2},  {SIM_CLOCK_FORWARD, 6, 2}, {SIM_CLOCK_BACK, 6, 2}};
+    } rows[] = {{SIM_SPLIT, 2, 5},   {SIM_MERGE, 3, 4},        {SIM_TRIM, 4, 3},          {SIM_CRASH, 2, 3},
+                {SIM_FREEZE, 2, 3},  {SIM_CUT, 3, 3},          {SIM_JOIN, 2, 4},          {SIM_LEAVE, 2, 2},
+                {SIM_PAUSE, 5, 3},   {SIM_SEEK, 5, 3},         {SIM_WIPE, 4, 2},          {SIM_SNAPSHOT, 4, 2},
+                {SIM_RESTART, 6, 2}, {SIM_STORE_FREEZE, 5, 2}, {SIM_CLOCK_FORWARD, 6, 2}, {SIM_CLOCK_BACK, 6, 2}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         o->faults[rows[i].fault] = sometimes(rng, rows[i].one_in, rows[i].most);
     }
@@ -141,8 +141,8 @@ void sim_print_options(const struct sim_options *o)
            o->lost_request, o->delayed_request, o->lost_answer, o->lost_notify, o->stream_error);
     printf("  callbacks up to %u ms, failing %u, stuck %u (in 1000), time-out %" PRIu64 "\n", o->callback_ms,
            o->callback_fails, o->callback_stuck, o->callback_timeout_ms);
-    printf("  limit %u, budget %" PRIu64 ", hand-off %" PRIu64 ", list lag %u%s%s%s\n ", o->max_leases,
-           o->budget_bytes, o->handoff_ms, o->list_lag_ms, o->manual ? ", manual checkpoints" : "",
+    printf("  limit %u, budget %" PRIu64 ", hand-off %" PRIu64 ", list lag %u%s%s%s\n ", o->max_leases, o->budget_bytes,
+           o->handoff_ms, o->list_lag_ms, o->manual ? ", manual checkpoints" : "",
            o->no_children ? ", children not told" : "", o->require_existing ? ", require_existing" : "");
     for (size_t i = 0; i < SIM_FAULTS_N; i++) {
         if (o->faults[i] > 0) {

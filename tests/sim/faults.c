@@ -214,8 +214,7 @@ static void fault_store(struct sim_world *w, enum sim_fault fault)
 static void jump(struct sim_world *w, enum sim_fault fault)
 {
     int64_t by = (int64_t)kcl_rng_below(&w->rng, 3 * w->options.lease_duration_ms);
-    if (fault == SIM_CLOCK_FORWARD && w->jumped_ms != 0 &&
-        w->now_ms < w->jumped_ms + w->options.lease_duration_ms) {
+    if (fault == SIM_CLOCK_FORWARD && w->jumped_ms != 0 && w->now_ms < w->jumped_ms + w->options.lease_duration_ms) {
         return;
     }
     w->jumped_ms = w->now_ms;

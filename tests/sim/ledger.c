@@ -194,8 +194,8 @@ void sim_ledger_start(struct sim_world *w, const struct sim_worker *worker, stru
 {
     struct sim_shard *shard = &w->stream.shards[slot->shard];
     struct sim_book *book = &w->books[slot->shard];
-    sim_say(w, "w%-2zu callback %s, %zu records, token %" PRIu64, worker->index, shard->id,
-            block->batch.records_count, slot->token);
+    sim_say(w, "w%-2zu callback %s, %zu records, token %" PRIu64, worker->index, shard->id, block->batch.records_count,
+            slot->token);
     sim_ledger_token(w, worker, slot);
     size_t expected = SIZE_MAX;
     for (size_t i = 0; i < block->batch.records_count; i++) {
@@ -293,8 +293,8 @@ static void check_moves(struct sim_world *w, const struct kcl_store_ask *ask, co
  */
 static void check_generation(struct sim_world *w, const kcl_store_answer *answer)
 {
-    if (answer->generation.counter == 0 || (answer->generation.counter == w->generation.counter &&
-                                            answer->generation.nonce == w->generation.nonce)) {
+    if (answer->generation.counter == 0 ||
+        (answer->generation.counter == w->generation.counter && answer->generation.nonce == w->generation.nonce)) {
         return;
     }
     w->generation = answer->generation;

@@ -35,7 +35,7 @@
 #define HASH_SEEDS 20
 
 /* What may be left out of a world, beside the kinds of faults. */
-static const char *const extras[] = {"lost",  "late",    "notify", "stream-errors", "failing", "stuck",
+static const char *const extras[] = {"lost",   "late",   "notify", "stream-errors", "failing",    "stuck",
                                      "manual", "limits", "budget", "list-lag",      "no-children"};
 #define EXTRAS_N (sizeof(extras) / sizeof(extras[0]))
 

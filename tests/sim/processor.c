@@ -152,8 +152,7 @@ void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
         start(worker, ask);
     } else if (slot == NULL || slot->abandoned) {
         kcl_block_release(ask->block);
-    } else if ((!ask->fenced_is_fine && w->now_ms >= worker->life_ms && looks) ||
-               comes_too_late(slot, ask)) {
+    } else if ((!ask->fenced_is_fine && w->now_ms >= worker->life_ms && looks) || comes_too_late(slot, ask)) {
         kcl_block_release(ask->block);
         finish(worker, ask, false, true, KCL_OK);
     } else {
@@ -230,8 +229,10 @@ void sim_runner_call(struct sim_worker *worker, struct sim_event *event)
         sim_ledger_accept(w, slot->shard, slot->call_upto); /* the user says that they are done */
     }
     sim_say(w, "w%-2zu %s of %s up to %zu", worker->index,
-            call.commit ? "commit" : call.prepare ? "prepare" : "checkpoint", w->stream.shards[slot->shard].id,
-            slot->call_upto);
+            call.commit    ? "commit"
+            : call.prepare ? "prepare"
+                           : "checkpoint",
+            w->stream.shards[slot->shard].id, slot->call_upto);
     kcl_router_on_runner(worker->router, w->now_ms, &call);
     kcl_runner_event_fini(&call);
 }
@@ -294,8 +295,8 @@ static void runner_checkpoint_done(void *self, uint64_t id, uint64_t op, kcl_rc 
         bool unknown = rc == KCL_ESTORE && slot->call_upto > slot->prepared_upto;
         slot->prepared_upto = rc == KCL_OK || unknown ? slot->call_upto : slot->prepared_upto;
         slot->prepared_unknown = rc == KCL_OK ? false : slot->prepared_unknown || rc == KCL_ESTORE;
-    } else if (rc == KCL_OK && !(slot->call_commits && slot->prepared_unknown) &&
-               slot->call_upto > book->acked_upto && book->acked_era == w->era) {
+    } else if (rc == KCL_OK && !(slot->call_commits && slot->prepared_unknown) && slot->call_upto > book->acked_upto &&
+               book->acked_era == w->era) {
         sim_violation(w, "S2: a checkpoint of %s up to %zu was answered, but %zu are stored",
                       w->stream.shards[slot->shard].id, slot->call_upto, book->acked_upto);
     }

@@ -38,8 +38,7 @@ static void check_shards(struct sim_world *w, const struct running *running, boo
                           shard->records_count, w->books[i].accepted_upto, owners);
         }
         if (owners != (shard->closed ? 0 : 1) && (room || owners > 1)) {
-            sim_violation(w, "L1: %s (%s) runs on %d workers", shard->id, shard->closed ? "closed" : "open",
-                          owners);
+            sim_violation(w, "L1: %s (%s) runs on %d workers", shard->id, shard->closed ? "closed" : "open", owners);
         }
         if (w->books[i].sought && room) {
             sim_violation(w, "L1: a seek of %s to record %zu was lost", shard->id, w->books[i].sought_index);
@@ -94,7 +93,7 @@ void sim_settled(struct sim_world *w)
     /* Each lease: given out, moved for balance, perhaps once more for the worker that came last; and its end. */
     uint64_t most = 20 + 6 * w->stream.shards_count;
     if (w->moves_calm > most) {
-        sim_violation(w, "L1: %" PRIu64 " moves after the last fault; at most %" PRIu64 " are in order",
-                      w->moves_calm, most);
+        sim_violation(w, "L1: %" PRIu64 " moves after the last fault; at most %" PRIu64 " are in order", w->moves_calm,
+                      most);
     }
 }

@@ -19,9 +19,9 @@
 #define SIM_CREATED_S  1700000000
 
 struct sim_record {
-    uint64_t number;  /* sequence number */
+    uint64_t number; /* sequence number */
     int64_t arrival_ms;
-    bool accepted;    /* some process_records accepted it */
+    bool accepted; /* some process_records accepted it */
     uint32_t deliveries;
 };
 
@@ -46,9 +46,9 @@ struct sim_stream {
     size_t shards_count;
     uint64_t next_number;
     uint64_t puts;
-    bool no_children;    /* ends without ChildShards, as some services do */
+    bool no_children;     /* ends without ChildShards, as some services do */
     uint32_t list_lag_ms; /* a shard is listed only so long after it was made */
-    size_t answer_most;  /* most records of an answer */
+    size_t answer_most;   /* most records of an answer */
 };
 
 void sim_stream_init(struct sim_stream *s, uint64_t seed, size_t shards);

@@ -124,8 +124,8 @@ static void on_trace(void *user, const struct kcl_trace_event *event)
         w->hash = (w->hash ^ numbers[i]) * UINT64_C(0x100000001b3);
     }
     if (w->options.print) {
-        printf("%8" PRIu64 " w%-2zu %-12s %3" PRIu64 " %-22s %-10s %-10s %s %s %" PRIu64 "\n", w->now_ms,
-               worker->index, event->machine, event->id, event->name, event->from != NULL ? event->from : "",
+        printf("%8" PRIu64 " w%-2zu %-12s %3" PRIu64 " %-22s %-10s %-10s %s %s %" PRIu64 "\n", w->now_ms, worker->index,
+               event->machine, event->id, event->name, event->from != NULL ? event->from : "",
                event->to != NULL ? event->to : "", event->cause != NULL ? event->cause : "",
                event->subject != NULL ? event->subject : "", event->number);
     }
@@ -477,8 +477,8 @@ bool sim_run(const struct sim_options *options, uint64_t *hash, char violation[2
     *hash = w->hash;
     memcpy(violation, w->violation, sizeof(w->violation));
     bool ok = w->violation[0] == '\0';
-    sim_say(w, "put %" PRIu64 ", delivered %" PRIu64 ", again %" PRIu64 "; moves when calm %" PRIu64,
-            w->stream.puts, w->deliveries, w->redelivered, w->moves_calm);
+    sim_say(w, "put %" PRIu64 ", delivered %" PRIu64 ", again %" PRIu64 "; moves when calm %" PRIu64, w->stream.puts,
+            w->deliveries, w->redelivered, w->moves_calm);
     fini(w);
     free(w);
     return ok;

@@ -35,15 +35,15 @@
 enum sim_fault {
     SIM_SPLIT,
     SIM_MERGE,
-    SIM_TRIM,          /* a shard that was read to its end leaves the stream */
+    SIM_TRIM, /* a shard that was read to its end leaves the stream */
     SIM_CRASH,
     SIM_FREEZE,
-    SIM_CUT,           /* from the store; not from the stream */
+    SIM_CUT, /* from the store; not from the stream */
     SIM_JOIN,
-    SIM_LEAVE,         /* and now and then a second request to leave */
-    SIM_PAUSE,         /* a shard, on one worker */
-    SIM_SEEK,          /* an operator moves a lease */
-    SIM_WIPE,          /* FLUSHALL */
+    SIM_LEAVE, /* and now and then a second request to leave */
+    SIM_PAUSE, /* a shard, on one worker */
+    SIM_SEEK,  /* an operator moves a lease */
+    SIM_WIPE,  /* FLUSHALL */
     SIM_SNAPSHOT,
     SIM_RESTORE,       /* of the last snapshot, by another server */
     SIM_RESTART,       /* of the server, with all data kept */
@@ -68,9 +68,9 @@ enum sim_mutant {
 struct sim_options {
     uint64_t seed;
     uint64_t lease_duration_ms;
-    uint64_t head_ms;   /* of writing before the first worker starts */
-    uint64_t run_ms;    /* with faults */
-    uint64_t settle_ms; /* without: everything must be read, owned and at rest by its end */
+    uint64_t head_ms;        /* of writing before the first worker starts */
+    uint64_t run_ms;         /* with faults */
+    uint64_t settle_ms;      /* without: everything must be read, owned and at rest by its end */
     uint64_t faults_from_ms; /* faults are planned in this part of the run; both 0: anywhere */
     uint64_t faults_to_ms;
     size_t workers;
@@ -92,10 +92,10 @@ struct sim_options {
     uint32_t callback_ms; /* most */
     uint64_t callback_timeout_ms;
     uint32_t faults[SIM_FAULTS_N]; /* how many of each */
-    bool manual;           /* processors checkpoint themselves */
-    bool no_children;      /* the stream does not tell a closed shard's children */
-    bool require_existing; /* the application is made beforehand; an empty store is refused */
-    uint32_t rules_off;    /* of the memory store */
+    bool manual;                   /* processors checkpoint themselves */
+    bool no_children;              /* the stream does not tell a closed shard's children */
+    bool require_existing;         /* the application is made beforehand; an empty store is refused */
+    uint32_t rules_off;            /* of the memory store */
     uint32_t mutants;
     bool print; /* the story */
 };
@@ -197,7 +197,7 @@ struct sim_book {
     uint64_t stored_era;
     bool ended;  /* a worker was told that its end is stored */
     bool sought; /* an operator wants it read again from sought_index */
-    bool turns; /* the next owner begins there */
+    bool turns;  /* the next owner begins there */
     uint64_t sought_ms;
     size_t sought_index;
     size_t sought_before; /* the wish before that one, which a loss may have left */
@@ -233,7 +233,7 @@ struct sim_world {
     uint64_t reborn_ms; /* when a fresh worker made the application again; 0 never */
     uint64_t era;       /* rises with each loss */
     uint64_t noticed_era;
-    uint64_t losses;    /* with restarts of the server */
+    uint64_t losses; /* with restarts of the server */
     uint64_t generations;
     kcl_generation generation;
     uint64_t moves_calm;

@@ -80,13 +80,12 @@ void conform_close(struct conform *c); /* NULL is fine */
 
 /* Checks. The test ends at the first that fails. */
 
-_Noreturn void conform_fail(struct conform *c, const char *file, int line, const char *format, ...)
-    KCL_PRINTF(4, 5);
-#define CHECK(c, condition)                                                                                  \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            conform_fail((c), __FILE__, __LINE__, "%s", #condition);                                         \
-        }                                                                                                    \
+_Noreturn void conform_fail(struct conform *c, const char *file, int line, const char *format, ...) KCL_PRINTF(4, 5);
+#define CHECK(c, condition)                                                                                            \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            conform_fail((c), __FILE__, __LINE__, "%s", #condition);                                                   \
+        }                                                                                                              \
     } while (0)
 #define CHECK_STATUS(c, got, wanted) conform_status((c), (got), (wanted), #got, __FILE__, __LINE__)
 #define CHECK_TEXT(c, got, wanted)   conform_text((c), (got), (wanted), #got, __FILE__, __LINE__)
@@ -94,10 +93,8 @@ _Noreturn void conform_fail(struct conform *c, const char *file, int line, const
 void conform_status(struct conform *c, kcl_store_status got, kcl_store_status wanted, const char *what,
                     const char *file, int line);
 /** NULL and "" are the same. */
-void conform_text(struct conform *c, const char *got, const char *wanted, const char *what, const char *file,
-                  int line);
-void conform_at(struct conform *c, kcl_position got, kcl_position wanted, const char *what, const char *file,
-                int line);
+void conform_text(struct conform *c, const char *got, const char *wanted, const char *what, const char *file, int line);
+void conform_at(struct conform *c, kcl_position got, kcl_position wanted, const char *what, const char *file, int line);
 
 /* Values */
 
@@ -121,23 +118,20 @@ kcl_rc conform_join_with(struct conform_worker *w, const kcl_store_join *in);
 kcl_store_status conform_beat(struct conform_worker *w);
 kcl_store_status conform_beat_as(struct conform_worker *w, kcl_member_state state);
 kcl_store_status conform_read(struct conform_worker *w, uint64_t since);
-kcl_store_status conform_sync(struct conform_worker *w, const kcl_store_new_lease *leases, size_t count,
-                              int done);
+kcl_store_status conform_sync(struct conform_worker *w, const kcl_store_new_lease *leases, size_t count, int done);
 /** One entry; the status of the entry, or of the answer when that is not OK. Rev as the worker's table has
  * it. */
 kcl_store_status conform_claim(struct conform_worker *w, const char *key, const char *target);
-kcl_store_status conform_handoff(struct conform_worker *w, const char *key, const char *target,
-                                 int64_t drain_ms);
+kcl_store_status conform_handoff(struct conform_worker *w, const char *key, const char *target, int64_t drain_ms);
 kcl_store_status conform_force(struct conform_worker *w, const char *key);
 kcl_store_status conform_cleanup(struct conform_worker *w, const char *key, int gone_from_stream);
-kcl_store_status conform_pass(struct conform_worker *w, const char *key, uint64_t token,
-                              const kcl_position *at, int to_nobody);
+kcl_store_status conform_pass(struct conform_worker *w, const char *key, uint64_t token, const kcl_position *at,
+                              int to_nobody);
 kcl_store_status conform_commit(struct conform_worker *w, const char *key, uint64_t token, kcl_position at);
 kcl_store_status conform_commit_with(struct conform_worker *w, const kcl_store_commit *commit);
 kcl_store_status conform_end(struct conform_worker *w, const char *key, uint64_t token,
                              const kcl_store_new_lease *children, size_t count);
-kcl_store_status conform_seek(struct conform_worker *w, const char *key, kcl_position at,
-                              const char *seek_id);
+kcl_store_status conform_seek(struct conform_worker *w, const char *key, kcl_position at, const char *seek_id);
 kcl_store_status conform_leave(struct conform_worker *w, const kcl_store_pass *passes, size_t count);
 kcl_store_status conform_evict(struct conform_worker *w, const char *id);
 /** Publishes the whole table; held are the leases that it has as the worker's own, none with `drop`. */

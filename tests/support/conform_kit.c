@@ -28,8 +28,7 @@ void conform_status(struct conform *c, kcl_store_status got, kcl_store_status wa
     }
 }
 
-void conform_text(struct conform *c, const char *got, const char *wanted, const char *what, const char *file,
-                  int line)
+void conform_text(struct conform *c, const char *got, const char *wanted, const char *what, const char *file, int line)
 {
     if (strcmp(got != NULL ? got : "", wanted) != 0) {
         conform_fail(c, file, line, "%s is \"%s\", not \"%s\"", what, got != NULL ? got : "", wanted);
@@ -45,8 +44,7 @@ static void print_position(kcl_position at, char *out, size_t size)
     (void)snprintf(out, size, "%s %" PRId64 " %s %" PRIu64, kind, at.time_ms, at.sequence, at.sub);
 }
 
-void conform_at(struct conform *c, kcl_position got, kcl_position wanted, const char *what, const char *file,
-                int line)
+void conform_at(struct conform *c, kcl_position got, kcl_position wanted, const char *what, const char *file, int line)
 {
     char text[2][KCL_SEQUENCE_SIZE + 64];
 

@@ -97,13 +97,12 @@ kcl_store_status conform_read(struct conform_worker *w, uint64_t since)
     return w->ans.status;
 }
 
-kcl_store_status conform_sync(struct conform_worker *w, const kcl_store_new_lease *leases, size_t count,
-                              int done)
+kcl_store_status conform_sync(struct conform_worker *w, const kcl_store_new_lease *leases, size_t count, int done)
 {
     const kcl_store_sink sink = conform_sink(w);
 
-    return noted(w, w->c->store.ops->sync(w->h, next_op(w), leases, count, done, w->results, &sink, &w->ans,
-                                          &w->c->err));
+    return noted(w,
+                 w->c->store.ops->sync(w->h, next_op(w), leases, count, done, w->results, &sink, &w->ans, &w->c->err));
 }
 
 static kcl_store_move move_of(struct conform_worker *w, const char *key, const char *target)
@@ -119,18 +118,16 @@ kcl_store_status conform_claim(struct conform_worker *w, const char *key, const 
     const kcl_store_sink sink = conform_sink(w);
     const kcl_store_move move = move_of(w, key, target);
 
-    return entry(w,
-                 w->c->store.ops->claim(w->h, next_op(w), &move, 1, w->results, &sink, &w->ans, &w->c->err));
+    return entry(w, w->c->store.ops->claim(w->h, next_op(w), &move, 1, w->results, &sink, &w->ans, &w->c->err));
 }
 
-kcl_store_status conform_handoff(struct conform_worker *w, const char *key, const char *target,
-                                 int64_t drain_ms)
+kcl_store_status conform_handoff(struct conform_worker *w, const char *key, const char *target, int64_t drain_ms)
 {
     const kcl_store_sink sink = conform_sink(w);
     const kcl_store_move move = move_of(w, key, target);
 
-    return entry(w, w->c->store.ops->handoff(w->h, next_op(w), &move, 1, drain_ms, w->results, &sink, &w->ans,
-                                             &w->c->err));
+    return entry(
+        w, w->c->store.ops->handoff(w->h, next_op(w), &move, 1, drain_ms, w->results, &sink, &w->ans, &w->c->err));
 }
 
 kcl_store_status conform_force(struct conform_worker *w, const char *key)
@@ -138,8 +135,7 @@ kcl_store_status conform_force(struct conform_worker *w, const char *key)
     const kcl_store_sink sink = conform_sink(w);
     const kcl_store_move move = move_of(w, key, "");
 
-    return entry(w,
-                 w->c->store.ops->force(w->h, next_op(w), &move, 1, w->results, &sink, &w->ans, &w->c->err));
+    return entry(w, w->c->store.ops->force(w->h, next_op(w), &move, 1, w->results, &sink, &w->ans, &w->c->err));
 }
 
 kcl_store_status conform_cleanup(struct conform_worker *w, const char *key, int gone_from_stream)
@@ -147,26 +143,24 @@ kcl_store_status conform_cleanup(struct conform_worker *w, const char *key, int 
     const kcl_store_sink sink = conform_sink(w);
     const kcl_store_move move = move_of(w, key, "");
 
-    return entry(w, w->c->store.ops->cleanup(w->h, next_op(w), &move, 1, gone_from_stream, w->results, &sink,
-                                             &w->ans, &w->c->err));
+    return entry(w, w->c->store.ops->cleanup(w->h, next_op(w), &move, 1, gone_from_stream, w->results, &sink, &w->ans,
+                                             &w->c->err));
 }
 
-kcl_store_status conform_pass(struct conform_worker *w, const char *key, uint64_t token,
-                              const kcl_position *at, int to_nobody)
+kcl_store_status conform_pass(struct conform_worker *w, const char *key, uint64_t token, const kcl_position *at,
+                              int to_nobody)
 {
     const kcl_store_sink sink = conform_sink(w);
     const kcl_store_pass pass = {.key = key, .token = token, .position = at, .to_nobody = to_nobody};
 
-    return entry(w,
-                 w->c->store.ops->pass(w->h, next_op(w), &pass, 1, w->results, &sink, &w->ans, &w->c->err));
+    return entry(w, w->c->store.ops->pass(w->h, next_op(w), &pass, 1, w->results, &sink, &w->ans, &w->c->err));
 }
 
 kcl_store_status conform_commit_with(struct conform_worker *w, const kcl_store_commit *commit)
 {
     const kcl_store_sink sink = conform_sink(w);
 
-    return entry(
-        w, w->c->store.ops->checkpoint(w->h, next_op(w), commit, 1, w->results, &sink, &w->ans, &w->c->err));
+    return entry(w, w->c->store.ops->checkpoint(w->h, next_op(w), commit, 1, w->results, &sink, &w->ans, &w->c->err));
 }
 
 kcl_store_status conform_commit(struct conform_worker *w, const char *key, uint64_t token, kcl_position at)
@@ -181,8 +175,8 @@ kcl_store_status conform_end(struct conform_worker *w, const char *key, uint64_t
 {
     const kcl_store_sink sink = conform_sink(w);
 
-    return noted(w, w->c->store.ops->end(w->h, next_op(w), key, token, children, count, w->results, &sink,
-                                         &w->ans, &w->c->err));
+    return noted(
+        w, w->c->store.ops->end(w->h, next_op(w), key, token, children, count, w->results, &sink, &w->ans, &w->c->err));
 }
 
 kcl_store_status conform_seek(struct conform_worker *w, const char *key, kcl_position at, const char *seek_id)

@@ -16,8 +16,7 @@ static uint64_t begin_owned(struct conform *c)
 
 static void test_a_checkpoint_is_stored_with_lag_and_load(struct conform *c)
 {
-    kcl_store_commit commit = {
-        .key = KEY("s"), .position = conform_seq("10"), .behind_ms = 1500, .load_bytes_s = 99};
+    kcl_store_commit commit = {.key = KEY("s"), .position = conform_seq("10"), .behind_ms = 1500, .load_bytes_s = 99};
     uint64_t version;
 
     commit.token = begin_owned(c);
@@ -81,8 +80,7 @@ static void test_a_prepared_checkpoint_stands_beside_the_stored_one(struct confo
     CHECK(c, c->store.ops->state(c->w[1].h, KEY("s"), commit.token, state, &size, &ans, &c->err) == KCL_OK);
     CHECK_STATUS(c, ans.status, KCL_STORE_OK);
     CHECK(c, size == 3 && memcmp(state, "a\0b", 3) == 0);
-    CHECK(c,
-          c->store.ops->state(c->w[1].h, KEY("s"), commit.token - 1, state, &size, &ans, &c->err) == KCL_OK);
+    CHECK(c, c->store.ops->state(c->w[1].h, KEY("s"), commit.token - 1, state, &size, &ans, &c->err) == KCL_OK);
     CHECK_STATUS(c, ans.status, KCL_STORE_FENCED);
     CHECK(c, c->store.ops->state(c->w[1].h, KEY("none"), 1, state, &size, &ans, &c->err) == KCL_OK);
     CHECK_STATUS(c, ans.status, KCL_STORE_GONE);
@@ -145,8 +143,7 @@ static void test_a_released_lease_goes_to_nobody_even_with_a_next_owner(struct c
     CHECK_STATUS(c, conform_pass(&c->w[0], KEY("s"), token, &(kcl_position){.kind = KCL_AT_TRIM_HORIZON}, 1),
                  KCL_STORE_OK);
     CHECK_TEXT(c, conform_look(&c->w[1], KEY("s"))->owner, "");
-    CHECK_AT(c, conform_lease(&c->w[1], KEY("s"))->checkpoint,
-             conform_seq("30")); /* a lower one is not written */
+    CHECK_AT(c, conform_lease(&c->w[1], KEY("s"))->checkpoint, conform_seq("30")); /* a lower one is not written */
     CHECK_STATUS(c, conform_claim(&c->w[1], KEY("s"), "b#2"), KCL_STORE_OK);
 }
 
@@ -192,8 +189,7 @@ static void test_a_pending_seek_is_applied_by_claim_and_force(struct conform *c)
 
 static void test_end_ends_the_lease_and_creates_its_children(struct conform *c)
 {
-    const kcl_store_new_lease children[2] = {conform_new(KEY("c1"), "s", NULL),
-                                             conform_new(KEY("c2"), "s", NULL)};
+    const kcl_store_new_lease children[2] = {conform_new(KEY("c1"), "s", NULL), conform_new(KEY("c2"), "s", NULL)};
     const uint64_t token = begin_owned(c);
     const kcl_lease *lease;
 
@@ -235,8 +231,7 @@ static void test_the_child_of_a_merge_needs_a_lease_of_each_parent(struct confor
     CHECK_STATUS(c, c->w[0].results[0].status, KCL_STORE_REFUSED);
     CHECK_TEXT(c, conform_look(&c->w[0], KEY("s"))->children[0], "m");
     CHECK(c, conform_lease(&c->w[0], KEY("m")) == NULL);
-    CHECK_STATUS(c, conform_cleanup(&c->w[0], KEY("s"), 0),
-                 KCL_STORE_REFUSED); /* its child is not there yet */
+    CHECK_STATUS(c, conform_cleanup(&c->w[0], KEY("s"), 0), KCL_STORE_REFUSED); /* its child is not there yet */
     token = conform_own(&c->w[0], KEY("t"));
     CHECK_STATUS(c, conform_end(&c->w[0], KEY("t"), token, &child, 1), KCL_STORE_OK);
     CHECK_STATUS(c, c->w[0].results[0].status, KCL_STORE_OK);
@@ -290,31 +285,27 @@ static void test_owners_go_on_during_a_hold_and_planners_wait(struct conform *c)
 
 const struct kcl_conformance_test conform_owners[] = {
     {"test_a_checkpoint_is_stored_with_lag_and_load", test_a_checkpoint_is_stored_with_lag_and_load, 0, NULL},
-    {"test_positions_are_ordered_as_numbers_and_by_sub_record",
-     test_positions_are_ordered_as_numbers_and_by_sub_record, 0, NULL},
+    {"test_positions_are_ordered_as_numbers_and_by_sub_record", test_positions_are_ordered_as_numbers_and_by_sub_record,
+     0, NULL},
     {"test_a_checkpoint_without_the_lease_is_fenced", test_a_checkpoint_without_the_lease_is_fenced, 0, NULL},
-    {"test_a_prepared_checkpoint_stands_beside_the_stored_one",
-     test_a_prepared_checkpoint_stands_beside_the_stored_one, 0, NULL},
-    {"test_a_prepared_checkpoint_goes_on_to_the_next_owner",
-     test_a_prepared_checkpoint_goes_on_to_the_next_owner, 0, NULL},
+    {"test_a_prepared_checkpoint_stands_beside_the_stored_one", test_a_prepared_checkpoint_stands_beside_the_stored_one,
+     0, NULL},
+    {"test_a_prepared_checkpoint_goes_on_to_the_next_owner", test_a_prepared_checkpoint_goes_on_to_the_next_owner, 0,
+     NULL},
     {"test_pass_gives_the_lease_to_the_next_owner_with_its_position",
      test_pass_gives_the_lease_to_the_next_owner_with_its_position, 0, NULL},
     {"test_a_released_lease_goes_to_nobody_even_with_a_next_owner",
      test_a_released_lease_goes_to_nobody_even_with_a_next_owner, 0, NULL},
-    {"test_pass_to_a_dead_next_owner_leaves_the_lease_free",
-     test_pass_to_a_dead_next_owner_leaves_the_lease_free, 0, NULL},
-    {"test_a_pending_seek_is_applied_when_the_owner_passes",
-     test_a_pending_seek_is_applied_when_the_owner_passes, 0, NULL},
-    {"test_a_pending_seek_is_applied_by_claim_and_force", test_a_pending_seek_is_applied_by_claim_and_force,
+    {"test_pass_to_a_dead_next_owner_leaves_the_lease_free", test_pass_to_a_dead_next_owner_leaves_the_lease_free, 0,
+     NULL},
+    {"test_a_pending_seek_is_applied_when_the_owner_passes", test_a_pending_seek_is_applied_when_the_owner_passes, 0,
+     NULL},
+    {"test_a_pending_seek_is_applied_by_claim_and_force", test_a_pending_seek_is_applied_by_claim_and_force, 0, NULL},
+    {"test_end_ends_the_lease_and_creates_its_children", test_end_ends_the_lease_and_creates_its_children, 0, NULL},
+    {"test_end_by_who_does_not_hold_it_creates_nothing", test_end_by_who_does_not_hold_it_creates_nothing, 0, NULL},
+    {"test_the_child_of_a_merge_needs_a_lease_of_each_parent", test_the_child_of_a_merge_needs_a_lease_of_each_parent,
      0, NULL},
-    {"test_end_ends_the_lease_and_creates_its_children", test_end_ends_the_lease_and_creates_its_children, 0,
-     NULL},
-    {"test_end_by_who_does_not_hold_it_creates_nothing", test_end_by_who_does_not_hold_it_creates_nothing, 0,
-     NULL},
-    {"test_the_child_of_a_merge_needs_a_lease_of_each_parent",
-     test_the_child_of_a_merge_needs_a_lease_of_each_parent, 0, NULL},
     {"test_end_with_a_pending_seek_only_passes", test_end_with_a_pending_seek_only_passes, 0, NULL},
-    {"test_owners_go_on_during_a_hold_and_planners_wait", test_owners_go_on_during_a_hold_and_planners_wait,
-     0, NULL},
+    {"test_owners_go_on_during_a_hold_and_planners_wait", test_owners_go_on_during_a_hold_and_planners_wait, 0, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -117,8 +117,7 @@ static void test_claim_is_refused_for_another_rev_a_held_lease_and_what_is_not_t
     conform_make_lease(c, KEY("t"));
     CHECK_STATUS(c, conform_claim(&c->w[1], KEY("t"), "b#2"), KCL_STORE_REFUSED); /* rev 0 is not its rev */
     CHECK_STATUS(c, conform_claim(&c->w[1], KEY("t"), "b#2"), KCL_STORE_OK);
-    CHECK_STATUS(c, conform_claim(&c->w[0], KEY("t"), "a#1"),
-                 KCL_STORE_REFUSED); /* said by who saw it free */
+    CHECK_STATUS(c, conform_claim(&c->w[0], KEY("t"), "a#1"), KCL_STORE_REFUSED); /* said by who saw it free */
 }
 
 static void test_claim_is_refused_for_a_target_that_drains_or_is_unknown(struct conform *c)
@@ -196,8 +195,7 @@ static void test_handoff_names_the_next_owner_and_the_time_left(struct conform *
     CHECK_TEXT(c, lease->owner, "a#1");
     CHECK(c, lease->token == token); /* the owner goes on until it passes */
     CHECK(c, lease->handoff_ms > drain_ms / 2 && lease->handoff_ms <= drain_ms);
-    CHECK_STATUS(c, conform_handoff(&c->w[1], KEY("s"), "b#2", drain_ms),
-                 KCL_STORE_REFUSED); /* next is set */
+    CHECK_STATUS(c, conform_handoff(&c->w[1], KEY("s"), "b#2", drain_ms), KCL_STORE_REFUSED); /* next is set */
 }
 
 static void test_handoff_is_refused_to_the_owner_the_draining_and_the_dead(struct conform *c)
@@ -332,38 +330,32 @@ static void test_seek_waits_for_the_hold(struct conform *c)
 }
 
 const struct kcl_conformance_test conform_plans[] = {
-    {"test_sync_creates_what_is_absent_and_only_that", test_sync_creates_what_is_absent_and_only_that, 0,
-     NULL},
+    {"test_sync_creates_what_is_absent_and_only_that", test_sync_creates_what_is_absent_and_only_that, 0, NULL},
     {"test_sync_waits_for_the_hold", test_sync_waits_for_the_hold, 0, NULL},
     {"test_claim_waits_for_the_first_sync", test_claim_waits_for_the_first_sync, 0, NULL},
-    {"test_claim_gives_a_free_lease_to_a_living_member", test_claim_gives_a_free_lease_to_a_living_member, 0,
-     NULL},
+    {"test_claim_gives_a_free_lease_to_a_living_member", test_claim_gives_a_free_lease_to_a_living_member, 0, NULL},
     {"test_claim_is_refused_for_another_rev_a_held_lease_and_what_is_not_there",
      test_claim_is_refused_for_another_rev_a_held_lease_and_what_is_not_there, 0, NULL},
     {"test_claim_is_refused_for_a_target_that_drains_or_is_unknown",
      test_claim_is_refused_for_a_target_that_drains_or_is_unknown, 0, NULL},
-    {"test_a_lease_is_free_when_the_life_of_its_owner_is_over",
-     test_a_lease_is_free_when_the_life_of_its_owner_is_over, 0, NULL},
+    {"test_a_lease_is_free_when_the_life_of_its_owner_is_over", test_a_lease_is_free_when_the_life_of_its_owner_is_over,
+     0, NULL},
     {"test_two_handles_cannot_claim_one_lease", test_two_handles_cannot_claim_one_lease, 0, NULL},
-    {"test_every_entry_of_a_list_is_judged_by_itself", test_every_entry_of_a_list_is_judged_by_itself, 0,
+    {"test_every_entry_of_a_list_is_judged_by_itself", test_every_entry_of_a_list_is_judged_by_itself, 0, NULL},
+    {"test_handoff_names_the_next_owner_and_the_time_left", test_handoff_names_the_next_owner_and_the_time_left, 0,
      NULL},
-    {"test_handoff_names_the_next_owner_and_the_time_left",
-     test_handoff_names_the_next_owner_and_the_time_left, 0, NULL},
     {"test_handoff_is_refused_to_the_owner_the_draining_and_the_dead",
      test_handoff_is_refused_to_the_owner_the_draining_and_the_dead, 0, NULL},
     {"test_force_completes_a_handoff_when_its_time_is_over_and_not_before",
      test_force_completes_a_handoff_when_its_time_is_over_and_not_before, 0, NULL},
-    {"test_force_is_refused_when_the_next_owner_is_dead", test_force_is_refused_when_the_next_owner_is_dead,
-     0, NULL},
-    {"test_cleanup_waits_until_every_child_has_started", test_cleanup_waits_until_every_child_has_started, 0,
-     NULL},
+    {"test_force_is_refused_when_the_next_owner_is_dead", test_force_is_refused_when_the_next_owner_is_dead, 0, NULL},
+    {"test_cleanup_waits_until_every_child_has_started", test_cleanup_waits_until_every_child_has_started, 0, NULL},
     {"test_cleanup_of_a_shard_that_left_the_stream_is_refused_while_it_is_held",
      test_cleanup_of_a_shard_that_left_the_stream_is_refused_while_it_is_held, 0, NULL},
     {"test_a_lease_made_again_has_a_higher_token", test_a_lease_made_again_has_a_higher_token, 0, NULL},
-    {"test_seek_of_a_free_lease_is_applied_at_once_and_once",
-     test_seek_of_a_free_lease_is_applied_at_once_and_once, 0, NULL},
-    {"test_seek_of_an_abandoned_lease_is_applied_at_once", test_seek_of_an_abandoned_lease_is_applied_at_once,
-     0, NULL},
+    {"test_seek_of_a_free_lease_is_applied_at_once_and_once", test_seek_of_a_free_lease_is_applied_at_once_and_once, 0,
+     NULL},
+    {"test_seek_of_an_abandoned_lease_is_applied_at_once", test_seek_of_an_abandoned_lease_is_applied_at_once, 0, NULL},
     {"test_seek_is_refused_when_ended_or_when_a_child_has_started",
      test_seek_is_refused_when_ended_or_when_a_child_has_started, 0, NULL},
     {"test_seek_waits_for_the_hold", test_seek_waits_for_the_hold, KCL_NEEDS_WIPE, NULL},

@@ -41,8 +41,7 @@ static void test_rejoin_opens_a_new_generation_with_a_hold_and_puts_leases_back(
     CHECK_STATUS(c, conform_rejoin(&c->w[0], 0, false), KCL_STORE_OK);
     CHECK(c, c->w[0].ans.generation.counter == 2 && c->w[0].ans.had_members == 1);
     CHECK(c, c->w[0].ans.synced == 0 && c->w[0].resets == 1);
-    CHECK(c, c->w[0].ans.hold_ms > c->fixture->duration_ms / 2 &&
-                 c->w[0].ans.hold_ms <= c->fixture->duration_ms);
+    CHECK(c, c->w[0].ans.hold_ms > c->fixture->duration_ms / 2 && c->w[0].ans.hold_ms <= c->fixture->duration_ms);
     lease = conform_lease(&c->w[0], KEY("s"));
     CHECK(c, lease != NULL);
     CHECK_TEXT(c, lease->owner, "a#1");
@@ -316,8 +315,7 @@ static void test_a_rejoin_keeps_what_it_holds_and_only_that(struct conform *c)
 }
 
 /* A last piece with one fact about "s", held with `held_token` unless that is 0. */
-static const kcl_lease *say(struct conform_worker *w, kcl_lease_state state, uint64_t token,
-                            uint64_t held_token)
+static const kcl_lease *say(struct conform_worker *w, kcl_lease_state state, uint64_t token, uint64_t held_token)
 {
     const char *const held[] = {KEY("s")};
     const kcl_lease fact = {.key = KEY("s"),
@@ -422,28 +420,27 @@ static void test_a_gap_without_other_members_opens_no_hold(struct conform *c)
     CHECK(c, c->w[0].ans.hold_ms == 0);
     CHECK_STATUS(c, conform_leave(&c->w[0], NULL, 0), KCL_STORE_OK);
     conform_silence(c, 2 * c->fixture->duration_ms);
-    CHECK_STATUS(c, conform_join(&c->w[2]),
-                 KCL_STORE_OK); /* the next start of a fleet that stopped cleanly */
+    CHECK_STATUS(c, conform_join(&c->w[2]), KCL_STORE_OK); /* the next start of a fleet that stopped cleanly */
     CHECK(c, c->w[2].ans.hold_ms == 0);
 }
 
 const struct kcl_conformance_test conform_repairs[] = {
-    {"test_an_emptied_store_asks_everybody_to_rejoin", test_an_emptied_store_asks_everybody_to_rejoin,
-     KCL_NEEDS_WIPE, NULL},
+    {"test_an_emptied_store_asks_everybody_to_rejoin", test_an_emptied_store_asks_everybody_to_rejoin, KCL_NEEDS_WIPE,
+     NULL},
     {"test_rejoin_opens_a_new_generation_with_a_hold_and_puts_leases_back",
      test_rejoin_opens_a_new_generation_with_a_hold_and_puts_leases_back, KCL_NEEDS_WIPE, NULL},
-    {"test_facts_merge_to_the_higher_position_in_any_order",
-     test_facts_merge_to_the_higher_position_in_any_order, KCL_NEEDS_WIPE, NULL},
+    {"test_facts_merge_to_the_higher_position_in_any_order", test_facts_merge_to_the_higher_position_in_any_order,
+     KCL_NEEDS_WIPE, NULL},
     {"test_a_fact_with_a_higher_token_takes_the_lease_from_an_older_owner",
      test_a_fact_with_a_higher_token_takes_the_lease_from_an_older_owner, KCL_NEEDS_SNAPSHOT, NULL},
-    {"test_a_lease_ended_before_the_loss_stays_ended", test_a_lease_ended_before_the_loss_stays_ended,
+    {"test_a_lease_ended_before_the_loss_stays_ended", test_a_lease_ended_before_the_loss_stays_ended, KCL_NEEDS_WIPE,
+     NULL},
+    {"test_a_rejoin_in_pieces_registers_with_the_last", test_a_rejoin_in_pieces_registers_with_the_last, KCL_NEEDS_WIPE,
+     NULL},
+    {"test_a_deleted_lease_is_not_brought_back_by_a_late_fact", test_a_deleted_lease_is_not_brought_back_by_a_late_fact,
+     0, NULL},
+    {"test_after_the_hold_a_late_worker_takes_nothing_back", test_after_the_hold_a_late_worker_takes_nothing_back,
      KCL_NEEDS_WIPE, NULL},
-    {"test_a_rejoin_in_pieces_registers_with_the_last", test_a_rejoin_in_pieces_registers_with_the_last,
-     KCL_NEEDS_WIPE, NULL},
-    {"test_a_deleted_lease_is_not_brought_back_by_a_late_fact",
-     test_a_deleted_lease_is_not_brought_back_by_a_late_fact, 0, NULL},
-    {"test_after_the_hold_a_late_worker_takes_nothing_back",
-     test_after_the_hold_a_late_worker_takes_nothing_back, KCL_NEEDS_WIPE, NULL},
     {"test_a_late_fact_raises_the_checkpoint_of_a_running_lease",
      test_a_late_fact_raises_the_checkpoint_of_a_running_lease, KCL_NEEDS_WIPE, NULL},
     {"test_a_pending_seek_survives_a_wipe", test_a_pending_seek_survives_a_wipe, KCL_NEEDS_WIPE, NULL},
@@ -468,11 +465,9 @@ const struct kcl_conformance_test conform_repairs[] = {
      test_an_ended_fact_of_an_older_token_ends_with_a_new_one, KCL_NEEDS_WIPE, NULL},
     {"test_seek_is_refused_when_a_child_runs_beside_its_parent",
      test_seek_is_refused_when_a_child_runs_beside_its_parent, 0, NULL},
-    {"test_a_clock_that_went_back_shortens_lives_and_holds",
-     test_a_clock_that_went_back_shortens_lives_and_holds, KCL_NEEDS_CLOCK, NULL},
-    {"test_tokens_rise_though_the_clock_went_back", test_tokens_rise_though_the_clock_went_back,
+    {"test_a_clock_that_went_back_shortens_lives_and_holds", test_a_clock_that_went_back_shortens_lives_and_holds,
      KCL_NEEDS_CLOCK, NULL},
-    {"test_a_gap_without_other_members_opens_no_hold", test_a_gap_without_other_members_opens_no_hold, 0,
-     NULL},
+    {"test_tokens_rise_though_the_clock_went_back", test_tokens_rise_though_the_clock_went_back, KCL_NEEDS_CLOCK, NULL},
+    {"test_a_gap_without_other_members_opens_no_hold", test_a_gap_without_other_members_opens_no_hold, 0, NULL},
     {NULL, NULL, 0, NULL},
 };

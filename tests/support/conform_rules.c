@@ -42,8 +42,7 @@ static kcl_lease fact_of(const char *key, const char *parent, uint64_t token, kc
 
 static void publish(struct conform_worker *w, const kcl_lease *facts, size_t count)
 {
-    const kcl_store_rejoin in = {
-        .join = conform_join_of(w), .leases = facts, .leases_count = count, .last = 1};
+    const kcl_store_rejoin in = {.join = conform_join_of(w), .leases = facts, .leases_count = count, .last = 1};
 
     CHECK(w->c, conform_rejoin_with(w, &in) == KCL_OK);
     CHECK_STATUS(w->c, w->ans.status, KCL_STORE_OK);
@@ -102,8 +101,7 @@ static void test_R4_a_started_child_ends_all_its_ancestors(struct conform *c)
 
 static void test_R4b_a_child_that_merely_exists_ends_nothing(struct conform *c)
 {
-    kcl_lease facts[2] = {fact_of(KEY("q"), NULL, 5, conform_seq("1")),
-                          fact_of(KEY("c"), "q", 0, conform_oldest())};
+    kcl_lease facts[2] = {fact_of(KEY("q"), NULL, 5, conform_seq("1")), fact_of(KEY("c"), "q", 0, conform_oldest())};
 
     conform_begin(c, 1);
     wipe(c);
@@ -257,15 +255,13 @@ static void test_R14_a_lower_checkpoint_is_not_written(struct conform *c)
 static void test_R15_a_gap_opens_a_hold_before_anybody_can_claim(struct conform *c)
 {
     (void)begin_owned(c);
-    conform_silence(c,
-                    c->fixture->duration_ms + c->fixture->duration_ms / 4); /* or a jump: it looks the same */
+    conform_silence(c, c->fixture->duration_ms + c->fixture->duration_ms / 4); /* or a jump: it looks the same */
     CHECK_STATUS(c, conform_claim(&c->w[1], KEY("s"), "b#2"), KCL_STORE_HOLD);
     CHECK(c, c->w[1].ans.hold_ms > c->fixture->duration_ms / 2);
     CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_OK);
     CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_OK);
-    CHECK_STATUS(
-        c, conform_commit(&c->w[0], KEY("s"), conform_lease(&c->w[0], KEY("s"))->token, conform_seq("1")),
-        KCL_STORE_OK); /* nobody loses a lease */
+    CHECK_STATUS(c, conform_commit(&c->w[0], KEY("s"), conform_lease(&c->w[0], KEY("s"))->token, conform_seq("1")),
+                 KCL_STORE_OK); /* nobody loses a lease */
 }
 
 static void test_R17_a_handoff_has_at_least_the_lease_duration(struct conform *c)
@@ -380,9 +376,9 @@ static void test_R24_a_repair_does_not_undo_a_seek(struct conform *c)
     CHECK(c, conform_lease(&c->w[0], KEY("s"))->pending_seek == NULL);
 }
 
-#define RULE(name, needs, rule)                                                                              \
-    {                                                                                                        \
-#name, name, needs, rule                                                                             \
+#define RULE(name, needs, rule)                                                                                        \
+    {                                                                                                                  \
+#name, name, needs, rule                                                                                       \
     }
 
 const struct kcl_conformance_test conform_rules[] = {
@@ -392,8 +388,7 @@ const struct kcl_conformance_test conform_rules[] = {
     RULE(test_R4_a_started_child_ends_all_its_ancestors, KCL_NEEDS_WIPE, "R4"),
     RULE(test_R4b_a_child_that_merely_exists_ends_nothing, KCL_NEEDS_WIPE, "R4b"),
     RULE(test_R5_who_finds_no_application_opens_a_hold, KCL_NEEDS_WIPE, "R5"),
-    RULE(test_R6_another_server_is_noticed_by_who_knows_nothing_newer,
-         KCL_NEEDS_SNAPSHOT | KCL_NEEDS_IDENTITY, "R6"),
+    RULE(test_R6_another_server_is_noticed_by_who_knows_nothing_newer, KCL_NEEDS_SNAPSHOT | KCL_NEEDS_IDENTITY, "R6"),
     RULE(test_R7_a_loss_that_one_notices_is_a_new_generation_for_all, KCL_NEEDS_SNAPSHOT, "R7"),
     RULE(test_R8_every_operation_checks_the_generation_not_only_heartbeats, KCL_NEEDS_IDENTITY, "R8"),
     RULE(test_R9_ownership_is_put_back_only_by_a_life_that_never_ran_out, KCL_NEEDS_WIPE, "R9"),
@@ -408,8 +403,7 @@ const struct kcl_conformance_test conform_rules[] = {
     RULE(test_R17_a_handoff_has_at_least_the_lease_duration, 0, "R17"),
     RULE(test_R18_claim_looks_at_the_parents_in_the_store, 0, "R18"),
     RULE(test_R19_late_facts_do_not_end_or_fence_a_running_lease, KCL_NEEDS_WIPE, "R19"),
-    RULE(test_R20_a_rejoin_to_an_older_generation_opens_a_new_one, KCL_NEEDS_WIPE | KCL_NEEDS_SNAPSHOT,
-         "R20"),
+    RULE(test_R20_a_rejoin_to_an_older_generation_opens_a_new_one, KCL_NEEDS_WIPE | KCL_NEEDS_SNAPSHOT, "R20"),
     RULE(test_R22_no_lease_begins_at_latest, 0, "R22"),
     RULE(test_R23_the_birth_of_the_application_travels_with_a_rejoin, KCL_NEEDS_WIPE, "R23"),
     RULE(test_R24_a_seek_leaves_the_lease_with_its_owner, 0, "R24"),

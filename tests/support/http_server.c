@@ -83,8 +83,7 @@ static bool answer(struct kcl_http_server *s, struct connection *c, const struct
     return reply->then == KCL_HTTP_KEEP;
 }
 
-static const struct kcl_http_reply *take_request(struct kcl_http_server *s, const struct connection *c,
-                                                 size_t size)
+static const struct kcl_http_reply *take_request(struct kcl_http_server *s, const struct connection *c, size_t size)
 {
     pthread_mutex_lock(&s->lock);
     size_t n = s->requests++;
@@ -158,10 +157,9 @@ const char *kcl_http_text(int status, const char *headers, const char *body)
     static char texts[16][4096];
     static unsigned next;
     char *text = texts[next++ % 16];
-    int size =
-        snprintf(text, sizeof(texts[0]),
-                 "HTTP/1.1 %d X\r\nDate: Fri, 20 Nov 2026 01:02:03 GMT\r\n%sContent-Length: %zu\r\n\r\n%s",
-                 status, headers, strlen(body), body);
+    int size = snprintf(text, sizeof(texts[0]),
+                        "HTTP/1.1 %d X\r\nDate: Fri, 20 Nov 2026 01:02:03 GMT\r\n%sContent-Length: %zu\r\n\r\n%s",
+                        status, headers, strlen(body), body);
     assert_true(size > 0 && (size_t)size < sizeof(texts[0]));
     return text;
 }

@@ -13,7 +13,8 @@ struct kcl_local_server {
     char url[64];
 };
 
-/** Starts `program --port 0 --create-ms 0 --update-ms 0 --no-limits --streams streams`; aborts when it does not answer. */
+/** Starts `program --port 0 --create-ms 0 --update-ms 0 --no-limits --streams streams`; aborts when it does not answer.
+ */
 void kcl_local_server_start(struct kcl_local_server *server, const char *program, const char *streams);
 void kcl_local_server_stop(struct kcl_local_server *server);
 

@@ -31,8 +31,7 @@ const struct kcl_conformance_test *kcl_store_conformance_tests(size_t *count)
     return all;
 }
 
-bool kcl_store_conformance_can(const struct kcl_store_fixture *fixture,
-                               const struct kcl_conformance_test *test)
+bool kcl_store_conformance_can(const struct kcl_store_fixture *fixture, const struct kcl_conformance_test *test)
 {
     return ((test->needs & KCL_NEEDS_WIPE) == 0 || fixture->wipe != NULL) &&
            ((test->needs & KCL_NEEDS_SNAPSHOT) == 0 || fixture->snapshot != NULL) &&
@@ -95,8 +94,8 @@ void conform_close(struct conform *c)
     free(c);
 }
 
-bool kcl_store_conformance_try(const struct kcl_store_fixture *fixture,
-                               const struct kcl_conformance_test *test, char *message, size_t message_size)
+bool kcl_store_conformance_try(const struct kcl_store_fixture *fixture, const struct kcl_conformance_test *test,
+                               char *message, size_t message_size)
 {
     struct conform *const c = conform_open(fixture, message, message_size);
     volatile bool passed = false;

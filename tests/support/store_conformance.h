@@ -69,15 +69,14 @@ struct kcl_conformance_test {
 const struct kcl_conformance_test *kcl_store_conformance_tests(size_t *count);
 
 /** Whether the fixture has the hooks that the test needs. */
-bool kcl_store_conformance_can(const struct kcl_store_fixture *fixture,
-                               const struct kcl_conformance_test *test);
+bool kcl_store_conformance_can(const struct kcl_store_fixture *fixture, const struct kcl_conformance_test *test);
 
 /**
  * Runs one test without cmocka.
  * @return true it passed; false: `message` says file, line and what was expected
  */
-bool kcl_store_conformance_try(const struct kcl_store_fixture *fixture,
-                               const struct kcl_conformance_test *test, char *message, size_t message_size);
+bool kcl_store_conformance_try(const struct kcl_store_fixture *fixture, const struct kcl_conformance_test *test,
+                               char *message, size_t message_size);
 
 /** Runs all as a cmocka group. @return the number of tests that failed */
 int kcl_store_conformance_run(const char *group, const struct kcl_store_fixture *fixture);

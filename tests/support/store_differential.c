@@ -110,8 +110,7 @@ static bool texts_differ(struct pair *p, const char *what, const char *left, con
     return true;
 }
 
-static bool positions_differ(struct pair *p, const char *what, const kcl_position *left,
-                             const kcl_position *right)
+static bool positions_differ(struct pair *p, const char *what, const kcl_position *left, const kcl_position *right)
 {
     char text[2][KCL_POSITION_TEXT_SIZE] = {"", ""};
 
@@ -127,11 +126,9 @@ static bool positions_differ(struct pair *p, const char *what, const kcl_positio
 static bool answers_differ(struct pair *p, const struct conform_worker *l, const struct conform_worker *r)
 {
     return differ(p, "status", l->ans.status, r->ans.status) ||
-           differ(p, "generation", (long long)l->ans.generation.counter,
-                  (long long)r->ans.generation.counter) ||
+           differ(p, "generation", (long long)l->ans.generation.counter, (long long)r->ans.generation.counter) ||
            differ(p, "version", (long long)l->ans.version, (long long)r->ans.version) ||
-           differ(p, "more", l->ans.more, r->ans.more) ||
-           differ(p, "hold", l->ans.hold_ms > 0, r->ans.hold_ms > 0) ||
+           differ(p, "more", l->ans.more, r->ans.more) || differ(p, "hold", l->ans.hold_ms > 0, r->ans.hold_ms > 0) ||
            differ(p, "had_members", l->ans.had_members, r->ans.had_members) ||
            differ(p, "synced", l->ans.synced, r->ans.synced) ||
            differ(p, "synced_us", l->ans.synced_us > 0, r->ans.synced_us > 0) ||
@@ -140,8 +137,7 @@ static bool answers_differ(struct pair *p, const struct conform_worker *l, const
            differ(p, "resets", (long long)l->resets, (long long)r->resets);
 }
 
-static bool results_differ(struct pair *p, const struct conform_worker *l, const struct conform_worker *r,
-                           size_t count)
+static bool results_differ(struct pair *p, const struct conform_worker *l, const struct conform_worker *r, size_t count)
 {
     size_t i;
 
@@ -156,8 +152,7 @@ static bool results_differ(struct pair *p, const struct conform_worker *l, const
     return false;
 }
 
-static bool relatives_differ(struct pair *p, const char *const *l, size_t l_count, const char *const *r,
-                             size_t r_count)
+static bool relatives_differ(struct pair *p, const char *const *l, size_t l_count, const char *const *r, size_t r_count)
 {
     size_t i;
 
@@ -178,8 +173,7 @@ static bool leases_differ(struct pair *p, const kcl_lease *l, const kcl_lease *r
         return texts_differ(p, "lease", l->key, "");
     }
     return differ(p, "state", l->state, r->state) || texts_differ(p, "owner", l->owner, r->owner) ||
-           texts_differ(p, "next", l->next, r->next) ||
-           differ(p, "time left", l->handoff_ms > 0, r->handoff_ms > 0) ||
+           texts_differ(p, "next", l->next, r->next) || differ(p, "time left", l->handoff_ms > 0, r->handoff_ms > 0) ||
            differ(p, "token", l->token > 0, r->token > 0) ||
            differ(p, "token before", l->prev_token > 0, r->prev_token > 0) ||
            positions_differ(p, "start", &l->start, &r->start) ||
@@ -191,8 +185,7 @@ static bool leases_differ(struct pair *p, const kcl_lease *l, const kcl_lease *r
            relatives_differ(p, l->parents, l->parents_count, r->parents, r->parents_count) ||
            relatives_differ(p, l->children, l->children_count, r->children, r->children_count) ||
            texts_differ(p, "hash_start", l->hash_start, r->hash_start) ||
-           texts_differ(p, "hash_end", l->hash_end, r->hash_end) ||
-           differ(p, "lag", l->behind_ms, r->behind_ms) ||
+           texts_differ(p, "hash_end", l->hash_end, r->hash_end) || differ(p, "lag", l->behind_ms, r->behind_ms) ||
            differ(p, "load", (long long)l->load_bytes_s, (long long)r->load_bytes_s) ||
            differ(p, "switches", (long long)l->owner_switches, (long long)r->owner_switches);
 }
@@ -278,8 +271,8 @@ static void read_state(struct conform_worker *w, const struct step *step)
     unsigned char state[65536] = {0};
     size_t size = 0;
 
-    CHECK(w->c, w->c->store.ops->state(w->h, family[step->lease].key, token_of(w, step), state, &size,
-                                       &w->ans, &w->c->err) == KCL_OK);
+    CHECK(w->c, w->c->store.ops->state(w->h, family[step->lease].key, token_of(w, step), state, &size, &w->ans,
+                                       &w->c->err) == KCL_OK);
     w->ans.version = size; /* compared with the answer */
     w->ans.more = state[0];
 }
@@ -311,8 +304,7 @@ static void become_another(struct pair *p, struct side *side, struct conform_wor
     }
 }
 
-static void leave_as_another(struct pair *p, struct side *side, struct conform_worker *w,
-                             const struct step *step)
+static void leave_as_another(struct pair *p, struct side *side, struct conform_worker *w, const struct step *step)
 {
     const kcl_position at = conform_seq(step->digits);
     const kcl_store_pass pass = {
@@ -468,8 +460,7 @@ static void draw_owner(struct pair *p)
 
 static bool is_owners(enum kind kind)
 {
-    return kind == STEP_PASS || kind == STEP_COMMIT || kind == STEP_PREPARE || kind == STEP_STATE ||
-           kind == STEP_END;
+    return kind == STEP_PASS || kind == STEP_COMMIT || kind == STEP_PREPARE || kind == STEP_STATE || kind == STEP_END;
 }
 
 /* Mostly what makes sense for that worker at that moment, sometimes anything. */
@@ -519,8 +510,8 @@ static bool take_part(struct pair *p, struct side *side, size_t *count)
     struct conform *const c = side->c;
 
     if (setjmp(c->out) != 0) {
-        (void)snprintf(p->difference, sizeof(p->difference), "%s side: %.300s",
-                       side == &p->sides[0] ? "left" : "right", c->message);
+        (void)snprintf(p->difference, sizeof(p->difference), "%s side: %.300s", side == &p->sides[0] ? "left" : "right",
+                       c->message);
         return false;
     }
     *count = take(p, side);
@@ -541,8 +532,7 @@ static bool step_agrees(struct pair *p)
         p->named++;
     }
     return !answers_differ(p, &p->sides[0].c->w[p->step.worker], &p->sides[1].c->w[p->step.worker]) &&
-           !results_differ(p, &p->sides[0].c->w[p->step.worker], &p->sides[1].c->w[p->step.worker],
-                           counts[0]) &&
+           !results_differ(p, &p->sides[0].c->w[p->step.worker], &p->sides[1].c->w[p->step.worker], counts[0]) &&
            !answers_differ(p, &p->sides[0].c->w[READER], &p->sides[1].c->w[READER]) &&
            !tables_differ(p, &p->sides[0].c->w[p->step.worker], &p->sides[1].c->w[p->step.worker]) &&
            !tables_differ(p, &p->sides[0].c->w[READER], &p->sides[1].c->w[READER]);

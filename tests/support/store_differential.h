@@ -31,7 +31,6 @@ struct kcl_store_differential {
  * Runs it.
  * @return true: the stores agree; false: `message` names the step, what was said and where they differ
  */
-bool kcl_store_differential_run(const struct kcl_store_differential *what, char *message,
-                                size_t message_size);
+bool kcl_store_differential_run(const struct kcl_store_differential *what, char *message, size_t message_size);
 
 #endif /* KCL_TESTS_SUPPORT_STORE_DIFFERENTIAL_H */

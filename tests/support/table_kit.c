@@ -84,12 +84,10 @@ void kit_add_shard(struct kcl_shard_list *list, const char *id, const char *pare
     assert_true(list->count <= list->room);
     assert_true(kcl_string_copy(shard->id, sizeof(shard->id), id));
     assert_true(kcl_string_copy(shard->parents[0], sizeof(shard->parents[0]), parent == NULL ? "" : parent));
-    assert_true(kcl_string_copy(shard->parents[1], sizeof(shard->parents[1]),
-                                other_parent == NULL ? "" : other_parent));
     assert_true(
-        kcl_string_copy(shard->hash_start, sizeof(shard->hash_start), hash_start == NULL ? "" : hash_start));
+        kcl_string_copy(shard->parents[1], sizeof(shard->parents[1]), other_parent == NULL ? "" : other_parent));
+    assert_true(kcl_string_copy(shard->hash_start, sizeof(shard->hash_start), hash_start == NULL ? "" : hash_start));
     assert_true(kcl_string_copy(shard->hash_end, sizeof(shard->hash_end), hash_end == NULL ? "" : hash_end));
-    assert_true(
-        kcl_string_copy(shard->seq_start, sizeof(shard->seq_start), seq_start == NULL ? "" : seq_start));
+    assert_true(kcl_string_copy(shard->seq_start, sizeof(shard->seq_start), seq_start == NULL ? "" : seq_start));
     shard->closed = closed != 0;
 }

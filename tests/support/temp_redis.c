@@ -85,16 +85,16 @@ static void make_certificate(struct temp_redis *t)
     snprintf(key, sizeof key, "%s/key.pem", t->dir);
     snprintf(t->ca_file, sizeof t->ca_file, "%s/cert.pem", t->dir);
     assert_true(runs((const char *const[]){
-        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", t->ca_file, NULL}));
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+        "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", t->ca_file, NULL}));
 }
 
 static void begin_process(struct temp_redis *t)
 {
     char port[16];
     char key[128];
-    const char *words[WORDS_MAX] = {"redis-server", "--bind",     "127.0.0.1",  "--save", "", "--dir", t->dir,
-                                    "--logfile",    "server.log", "--loglevel", "warning"};
+    const char *words[WORDS_MAX] = {"redis-server", "--bind",    "127.0.0.1",  "--save",     "",       "--dir",
+                                    t->dir,         "--logfile", "server.log", "--loglevel", "warning"};
     size_t n = 11;
     snprintf(port, sizeof port, "%d", t->port);
     snprintf(key, sizeof key, "%s/key.pem", t->dir);

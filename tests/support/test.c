@@ -61,8 +61,7 @@ cJSON *kcl_test_json(const char *path)
     long end;
     cJSON *json;
 
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0 || (end = ftell(file)) < 0 ||
-        fseek(file, 0, SEEK_SET) != 0) {
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0 || (end = ftell(file)) < 0 || fseek(file, 0, SEEK_SET) != 0) {
         fail_msg("%s cannot be read", path);
         return NULL;
     }

@@ -82,8 +82,7 @@ void kcl_tls_server_start(struct kcl_tls_server *s)
     (void)snprintf(key, sizeof(key), "%s/server.key", s->folder);
     assert_int_equal(pipe2(in, O_CLOEXEC), 0);
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-    char *const arguments[] = {"openssl",  "s_server", "-accept", "127.0.0.1:0", "-cert",
-                               s->ca_file, "-key",     key,       NULL};
+    char *const arguments[] = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", s->ca_file, "-key", key, NULL};
     s->pid = spawn(arguments, in[0], out[1]);
     close(in[0]);
     close(out[1]);

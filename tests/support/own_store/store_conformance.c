@@ -38,7 +38,6 @@ static void pass_ms(void *user, int64_t ms)
 
 int main(void)
 {
-    const struct kcl_store_fixture fixture = {
-        .make = make, .end = end, .pass_ms = pass_ms, .duration_ms = 1000};
+    const struct kcl_store_fixture fixture = {.make = make, .end = end, .pass_ms = pass_ms, .duration_ms = 1000};
     return kcl_store_conformance_run("my store", &fixture) == 0 ? 0 : 1;
 }

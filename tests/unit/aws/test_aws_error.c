@@ -18,9 +18,9 @@ static void check_case(const cJSON *one)
     const cJSON *h = NULL;
     struct kcl_aws_error e;
     const char *body = text(one, "body");
-    cJSON_ArrayForEach(h, cJSON_GetObjectItemCaseSensitive(
-                              one, "headers")) if (strcasecmp(h->string, "x-amzn-errortype") == 0) header =
-        h->valuestring;
+    cJSON_ArrayForEach(
+        h, cJSON_GetObjectItemCaseSensitive(one, "headers")) if (strcasecmp(h->string, "x-amzn-errortype") == 0)
+        header = h->valuestring;
     kcl_aws_error_read(&e, header, body, strlen(body));
     if (strcmp(e.code, text(one, "code")) != 0)
         fail_msg("%s: code %s, should be %s", text(one, "name"), e.code, text(one, "code"));
@@ -105,14 +105,8 @@ static void test_codes_about_the_clock(void **state)
 static void test_odd_bodies(void **state)
 {
     (void)state;
-    static const char *const bodies[] = {"null",
-                                         "[]",
-                                         "3",
-                                         "\"x\"",
-                                         "{\"__type\":5,\"message\":[]}",
-                                         "{",
-                                         "{}x",
-                                         "{\"__type\":null,\"code\":null}"};
+    static const char *const bodies[] = {
+        "null", "[]", "3", "\"x\"", "{\"__type\":5,\"message\":[]}", "{", "{}x", "{\"__type\":null,\"code\":null}"};
     struct kcl_aws_error e;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         kcl_aws_error_read(&e, "", bodies[i], strlen(bodies[i]));

@@ -154,8 +154,7 @@ static void test_put_sends_again_what_failed(void **state)
         {.bytes = kcl_http_text(200, "",
                                 "{\"Records\":[{\"ErrorCode\":\"ProvisionedThroughputExceededException\"},"
                                 "{\"SequenceNumber\":\"1\",\"ShardId\":\"s-0\"}],\"More\":0}  ")},
-        {.bytes = kcl_http_text(200, "",
-                                "{\"Records\":[{\"SequenceNumber\":\"2\",\"ShardId\":\"s-1\"}]}        ")},
+        {.bytes = kcl_http_text(200, "", "{\"Records\":[{\"SequenceNumber\":\"2\",\"ShardId\":\"s-1\"}]}        ")},
     };
     struct kcl_put_entry entries[2] = {{.data = "x", .data_size = 1, .key = "a"},
                                        {.data = "y", .data_size = 1, .key = "b"}};

@@ -163,14 +163,12 @@ static void test_arns(void **state)
 {
     (void)state;
     struct kcl_arn arn;
-    assert_int_equal(kcl_arn_parse("arn:aws-cn:kinesis:cn-north-1:123456789012:stream/a.b_c-d", &arn, NULL),
-                     KCL_OK);
+    assert_int_equal(kcl_arn_parse("arn:aws-cn:kinesis:cn-north-1:123456789012:stream/a.b_c-d", &arn, NULL), KCL_OK);
     assert_string_equal(arn.partition, "aws-cn");
     assert_string_equal(arn.region, "cn-north-1");
     assert_string_equal(arn.account, "123456789012");
     assert_string_equal(arn.stream, "a.b_c-d");
-    assert_int_equal(kcl_arn_parse("arn:aws:kinesis:us-east-1:1:stream/s/consumer/c:1525898737", &arn, NULL),
-                     KCL_OK);
+    assert_int_equal(kcl_arn_parse("arn:aws:kinesis:us-east-1:1:stream/s/consumer/c:1525898737", &arn, NULL), KCL_OK);
     assert_string_equal(arn.stream, "s");
     assert_int_equal(kcl_arn_parse("arn:aws:kinesis:us-east-1:1:stream/", &arn, NULL), KCL_EINVAL);
     assert_int_equal(kcl_arn_parse("arn:aws:kinesis:us-east-1:1:stream/a b", &arn, NULL), KCL_EINVAL);

@@ -41,9 +41,7 @@ static void test_control_requests(void **state)
     expect(&out, "{\"StreamName\":\"orders\",\"ShardToSplit\":\"shardId-0\","
                  "\"NewStartingHashKey\":\"170141183460469231731687303715884105728\"}");
     kcl_merge_shards_request(&out, &by_name, "shardId-0", "shardId-1");
-    expect(
-        &out,
-        "{\"StreamName\":\"orders\",\"ShardToMerge\":\"shardId-0\",\"AdjacentShardToMerge\":\"shardId-1\"}");
+    expect(&out, "{\"StreamName\":\"orders\",\"ShardToMerge\":\"shardId-0\",\"AdjacentShardToMerge\":\"shardId-1\"}");
     kcl_update_shard_count_request(&out, &by_name, 8);
     expect(&out, "{\"StreamName\":\"orders\",\"TargetShardCount\":8,\"ScalingType\":\"UNIFORM_SCALING\"}");
     kcl_list_shards_request(&out, &by_name, KCL_SHARDS_ALL, 0, NULL);
@@ -73,16 +71,15 @@ static void test_iterator_requests(void **state)
                  "\"Timestamp\":1.500}");
     assert_int_equal(kcl_position_after(&p, "4955", 0), KCL_OK);
     assert_int_equal(kcl_get_iterator_request(&out, &by_name, "s-1", &p, NULL), KCL_OK);
-    expect(&out,
-           "{\"StreamName\":\"orders\",\"ShardId\":\"s-1\",\"ShardIteratorType\":\"AFTER_SEQUENCE_NUMBER\","
-           "\"StartingSequenceNumber\":\"4955\"}");
+    expect(&out, "{\"StreamName\":\"orders\",\"ShardId\":\"s-1\",\"ShardIteratorType\":\"AFTER_SEQUENCE_NUMBER\","
+                 "\"StartingSequenceNumber\":\"4955\"}");
     p = (kcl_position){.kind = KCL_AT_SHARD_END};
     assert_int_equal(kcl_get_iterator_request(&out, &by_name, "s-1", &p, NULL), KCL_EINVAL);
     kcl_buf_fini(&out);
 }
 
-#define SHARD(id, more)                                                                                      \
-    "{\"ShardId\":\"" id "\",\"HashKeyRange\":{\"StartingHashKey\":\"0\",\"EndingHashKey\":\"9\"},"          \
+#define SHARD(id, more)                                                                                                \
+    "{\"ShardId\":\"" id "\",\"HashKeyRange\":{\"StartingHashKey\":\"0\",\"EndingHashKey\":\"9\"},"                    \
     "\"SequenceNumberRange\":{\"StartingSequenceNumber\":\"77\"" more "},\"New\":{\"x\":[1]}}"
 
 static kcl_rc list(const char *body, struct kcl_shard_list **shards, char **token)
@@ -95,19 +92,17 @@ static void test_pages_of_shards_are_joined(void **state)
     (void)state;
     struct kcl_shard_list *shards = NULL;
     char *token = NULL;
-    assert_int_equal(
-        list("{\"Shards\":[" SHARD("s-0", ",\"EndingSequenceNumber\":\"99\"") "],\"NextToken\":\"t1\"}",
-             &shards, &token),
-        KCL_OK);
+    assert_int_equal(list("{\"Shards\":[" SHARD("s-0", ",\"EndingSequenceNumber\":\"99\"") "],\"NextToken\":\"t1\"}",
+                          &shards, &token),
+                     KCL_OK);
     assert_string_equal(token, "t1");
     kcl_free(token);
     assert_int_equal(list("{\"Shards\":[],\"NextToken\":\"t2\"}", &shards, &token), KCL_OK);
     kcl_free(token);
-    const char *last =
-        "{\"Shards\":[{\"ShardId\":\"s-1\",\"ParentShardId\":\"s-0\",\"AdjacentParentShardId\":null,"
-        "\"HashKeyRange\":{\"StartingHashKey\":\"10\",\"EndingHashKey\":"
-        "\"340282366920938463463374607431768211455\"},\"SequenceNumberRange\":"
-        "{\"StartingSequenceNumber\":\"100\",\"EndingSequenceNumber\":null}}],\"NextToken\":null}";
+    const char *last = "{\"Shards\":[{\"ShardId\":\"s-1\",\"ParentShardId\":\"s-0\",\"AdjacentParentShardId\":null,"
+                       "\"HashKeyRange\":{\"StartingHashKey\":\"10\",\"EndingHashKey\":"
+                       "\"340282366920938463463374607431768211455\"},\"SequenceNumberRange\":"
+                       "{\"StartingSequenceNumber\":\"100\",\"EndingSequenceNumber\":null}}],\"NextToken\":null}";
     assert_int_equal(list(last, &shards, &token), KCL_OK);
     assert_null(token);
     assert_int_equal(shards->count, 2);
@@ -205,14 +200,12 @@ static void test_records(void **state)
     kcl_buf_fini(&out);
     kcl_text_release(iterator);
 
-    static const char body[] =
-        "{\"Records\":[{\"SequenceNumber\":\"5\",\"Data\":\"aGk=\",\"PartitionKey\":\"k\"}],"
-        "\"NextShardIterator\":\"next\",\"MillisBehindLatest\":31536000000}";
+    static const char body[] = "{\"Records\":[{\"SequenceNumber\":\"5\",\"Data\":\"aGk=\",\"PartitionKey\":\"k\"}],"
+                               "\"NextShardIterator\":\"next\",\"MillisBehindLatest\":31536000000}";
     struct kcl_block *block = NULL;
     struct kcl_shard_list *children = NULL;
     char *copy = kcl_memdup(body, sizeof(body) - 1);
-    assert_int_equal(kcl_get_records_answer(copy, sizeof(body) - 1, &block, &iterator, &children, NULL),
-                     KCL_OK);
+    assert_int_equal(kcl_get_records_answer(copy, sizeof(body) - 1, &block, &iterator, &children, NULL), KCL_OK);
     assert_int_equal(block->batch.records_count, 1);
     assert_memory_equal(block->batch.records[0].data, "hi", 2);
     assert_true(block->batch.behind_ms == 31536000000);

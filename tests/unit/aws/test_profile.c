@@ -39,8 +39,7 @@ static void check_sections(const struct kcl_profiles *p, enum kcl_profile_kind k
         {
             const char *value = kcl_profiles_get(p, kind, section->string, property->string);
             if (value == NULL || strcmp(value, property->valuestring) != 0)
-                fail_msg("%s: %s is \"%s\", should be \"%s\"", name, property->string, value,
-                         property->valuestring);
+                fail_msg("%s: %s is \"%s\", should be \"%s\"", name, property->string, value, property->valuestring);
         }
     }
 }
@@ -48,8 +47,7 @@ static void check_sections(const struct kcl_profiles *p, enum kcl_profile_kind k
 /* What must not be there: sections and properties that the output does not name. */
 static void check_absent(const struct kcl_profiles *p, const cJSON *profiles)
 {
-    static const char *const names[] = {"foo", "bar",        "default",    "in valid",
-                                        "in",  "profilefoo", "profile foo"};
+    static const char *const names[] = {"foo", "bar", "default", "in valid", "in", "profilefoo", "profile foo"};
     static const char *const keys[] = {"name", "name2", "name3", "in valid", "x"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const cJSON *profile = cJSON_GetObjectItemCaseSensitive(profiles, names[i]);
@@ -69,16 +67,14 @@ static void check_case(const cJSON *one)
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(output, "config");
     struct kcl_profiles *p = NULL;
     kcl_error err;
-    kcl_rc rc =
-        kcl_profiles_parse(&p, bytes(text(input, "configFile")), bytes(text(input, "credentialsFile")), &err);
+    kcl_rc rc = kcl_profiles_parse(&p, bytes(text(input, "configFile")), bytes(text(input, "credentialsFile")), &err);
     if (rc != (config != NULL ? KCL_OK : KCL_ECONFIG))
         fail_msg("%s: %s %s", text(one, "name"), kcl_rc_name(rc), rc != KCL_OK ? err.message : "");
     if (rc != KCL_OK)
         return;
     const cJSON *profiles = cJSON_GetObjectItemCaseSensitive(config, "profiles");
     check_sections(p, KCL_PROFILE, profiles, text(one, "name"));
-    check_sections(p, KCL_PROFILE_SSO, cJSON_GetObjectItemCaseSensitive(config, "sso_sessions"),
-                   text(one, "name"));
+    check_sections(p, KCL_PROFILE_SSO, cJSON_GetObjectItemCaseSensitive(config, "sso_sessions"), text(one, "name"));
     check_absent(p, profiles);
     kcl_profiles_free(p);
 }

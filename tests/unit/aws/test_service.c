@@ -11,11 +11,11 @@
 #include "tests/support/http_server.h"
 #include "tests/support/test.h"
 
-#define DESCRIPTION                                                                                          \
-    "{\"StreamDescriptionSummary\":{\"StreamName\":\"orders\",\"StreamARN\":\"arn:x\",\"StreamStatus\":"     \
+#define DESCRIPTION                                                                                                    \
+    "{\"StreamDescriptionSummary\":{\"StreamName\":\"orders\",\"StreamARN\":\"arn:x\",\"StreamStatus\":"               \
     "\"UPDATING\",\"StreamCreationTimestamp\":1548118964.772}}"
-#define SHARD(id)                                                                                            \
-    "{\"ShardId\":\"" id "\",\"HashKeyRange\":{\"StartingHashKey\":\"0\",\"EndingHashKey\":\"9\"},"          \
+#define SHARD(id)                                                                                                      \
+    "{\"ShardId\":\"" id "\",\"HashKeyRange\":{\"StartingHashKey\":\"0\",\"EndingHashKey\":\"9\"},"                    \
     "\"SequenceNumberRange\":{\"StartingSequenceNumber\":\"77\"}}"
 
 struct fixture {
@@ -133,8 +133,8 @@ static void test_describe(void **state)
     expect_in_request(&f, 0, "x-amz-target: Kinesis_20131202.DescribeStreamSummary\r\n");
     expect_in_request(&f, 0, "content-type: application/x-amz-json-1.1\r\n");
     expect_in_request(&f, 0, "x-amz-security-token: TOKEN\r\n");
-    expect_in_request(
-        &f, 0, "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, Signature=");
+    expect_in_request(&f, 0,
+                      "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, Signature=");
     expect_in_request(&f, 0, "/us-east-1/kinesis/aws4_request");
     expect_in_request(&f, 0, "\r\n\r\n{\"StreamName\":\"orders\"}");
     stop(&f);
@@ -166,8 +166,7 @@ static void test_failure_in_a_later_page_fails_the_list(void **state)
     struct fixture f;
     const struct kcl_http_reply replies[] = {
         {.bytes = kcl_http_text(200, "", "{\"Shards\":[" SHARD("s-0") "],\"NextToken\":\"t1\"}")},
-        {.bytes =
-             kcl_http_text(400, "", "{\"__type\":\"ExpiredNextTokenException\",\"message\":\"too old\"}")},
+        {.bytes = kcl_http_text(400, "", "{\"__type\":\"ExpiredNextTokenException\",\"message\":\"too old\"}")},
     };
     start(&f, replies, 2, "orders");
     const struct kcl_stream_ask a = {.kind = KCL_STREAM_LIST};
@@ -191,13 +190,11 @@ static void test_iterator_then_records(void **state)
         {.bytes = kcl_http_text(200, "", records)},
     };
     start(&f, replies, 2, "arn:aws:kinesis:us-east-1:123456789012:stream/orders");
-    struct kcl_stream_ask a = {
-        .kind = KCL_STREAM_ITERATOR, .shard = "s-1", .from = {.kind = KCL_AT_TRIM_HORIZON}};
+    struct kcl_stream_ask a = {.kind = KCL_STREAM_ITERATOR, .shard = "s-1", .from = {.kind = KCL_AT_TRIM_HORIZON}};
     struct kcl_stream_answer answer = ask(&f, &a);
     assert_int_equal(answer.rc, KCL_OK);
     assert_string_equal(answer.iterator->data, "it");
-    a = (struct kcl_stream_ask){
-        .kind = KCL_STREAM_RECORDS, .shard = "s-1", .iterator = answer.iterator, .limit = 100};
+    a = (struct kcl_stream_ask){.kind = KCL_STREAM_RECORDS, .shard = "s-1", .iterator = answer.iterator, .limit = 100};
     struct kcl_stream_answer page = ask(&f, &a);
     kcl_stream_answer_fini(&answer);
     assert_int_equal(page.rc, KCL_OK);
@@ -221,12 +218,10 @@ static void expect_error(int status, const char *headers, const char *body, kcl_
     struct kcl_text *iterator = kcl_text_new("it", 2);
     const struct kcl_http_reply replies[] = {{.bytes = kcl_http_text(status, headers, body)}};
     start(&f, replies, 1, "orders");
-    const struct kcl_stream_ask a = {
-        .kind = KCL_STREAM_RECORDS, .shard = "s-1", .iterator = iterator, .limit = 1};
+    const struct kcl_stream_ask a = {.kind = KCL_STREAM_RECORDS, .shard = "s-1", .iterator = iterator, .limit = 1};
     struct kcl_stream_answer answer = ask(&f, &a);
     kcl_text_release(iterator);
-    if (answer.rc != rc || strstr(answer.what->data, words) == NULL ||
-        strstr(answer.what->data, "SECRETKEY") != NULL)
+    if (answer.rc != rc || strstr(answer.what->data, words) == NULL || strstr(answer.what->data, "SECRETKEY") != NULL)
         fail_msg("%s: %s", kcl_rc_name(answer.rc), answer.what->data);
     assert_null(answer.block);
     assert_int_equal(answer.retry_after_ms, strstr(headers, "retry-after") != NULL ? 700 : 0);
@@ -238,15 +233,12 @@ static void expect_error(int status, const char *headers, const char *body, kcl_
 static void test_errors_become_answers(void **state)
 {
     (void)state;
-    expect_error(
-        400, "x-amz-retry-after: 700\r\nx-amzn-RequestId: r-7\r\n",
-        "{\"__type\":\"ProvisionedThroughputExceededException\",\"message\":\"Rate exceeded\"}",
-        KCL_ETHROTTLED,
-        "GetRecords of s-1: Rate exceeded (ProvisionedThroughputExceededException, HTTP 400), request r-7");
-    expect_error(400, "", "{\"__type\":\"ExpiredIteratorException\"}", KCL_EITERATOR,
-                 "ExpiredIteratorException");
-    expect_error(400, "", "{\"__type\":\"InvalidArgumentException\",\"message\":\"x\"}", KCL_EITERATOR,
-                 "Invalid");
+    expect_error(400, "x-amz-retry-after: 700\r\nx-amzn-RequestId: r-7\r\n",
+                 "{\"__type\":\"ProvisionedThroughputExceededException\",\"message\":\"Rate exceeded\"}",
+                 KCL_ETHROTTLED,
+                 "GetRecords of s-1: Rate exceeded (ProvisionedThroughputExceededException, HTTP 400), request r-7");
+    expect_error(400, "", "{\"__type\":\"ExpiredIteratorException\"}", KCL_EITERATOR, "ExpiredIteratorException");
+    expect_error(400, "", "{\"__type\":\"InvalidArgumentException\",\"message\":\"x\"}", KCL_EITERATOR, "Invalid");
     expect_error(503, "", "<html>", KCL_ESERVICE, "HTTP 503");
     expect_error(200, "", "", KCL_EDAMAGED, "empty");
     expect_error(200, "", "{\"Records\":", KCL_EDAMAGED, "GetRecords of s-1");
@@ -272,8 +264,7 @@ static void test_what_cannot_be_sent_is_answered_too(void **state)
     assert_int_equal(answer.op, 2);
     assert_non_null(strstr(answer.what->data, "AWS_ACCESS_KEY_ID"));
     kcl_stream_answer_fini(&answer);
-    a = (struct kcl_stream_ask){
-        .kind = KCL_STREAM_ITERATOR, .shard = "s", .from = {.kind = KCL_AT_SHARD_END}};
+    a = (struct kcl_stream_ask){.kind = KCL_STREAM_ITERATOR, .shard = "s", .from = {.kind = KCL_AT_SHARD_END}};
     answer = ask(&f, &a);
     assert_int_equal(answer.rc, KCL_EINVAL);
     kcl_stream_answer_fini(&answer);
@@ -381,8 +372,7 @@ static kcl_rc scenario(void *user)
         iterator = kcl_text_new("it", 2);
         rc = iterator != NULL ? KCL_OK : KCL_ENOMEM;
     }
-    const struct kcl_stream_ask a = {
-        .kind = KCL_STREAM_RECORDS, .shard = "s", .iterator = iterator, .limit = 1};
+    const struct kcl_stream_ask a = {.kind = KCL_STREAM_RECORDS, .shard = "s", .iterator = iterator, .limit = 1};
     if (rc == KCL_OK)
         rc = f->port.submit(f->port.self, &a);
     if (rc == KCL_OK) {

@@ -115,8 +115,7 @@ static void test_order_of_credentials(void **state)
     expect_key(&s, "OTHER", NULL);
     kcl_aws_settings_fini(&s);
 
-    const struct kcl_aws_options given = {
-        .access_key_id = "GIVEN", .secret_access_key = "s", .profile = "other"};
+    const struct kcl_aws_options given = {.access_key_id = "GIVEN", .secret_access_key = "s", .profile = "other"};
     assert_int_equal(load(&f, &s, given, NULL), KCL_OK);
     expect_key(&s, "GIVEN", NULL);
     kcl_aws_settings_fini(&s);
@@ -285,12 +284,9 @@ static void test_every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_of_credentials),
-        cmocka_unit_test(test_nothing_configured_is_not_a_failure),
-        cmocka_unit_test(test_half_configured_is_a_failure),
-        cmocka_unit_test(test_order_of_regions),
-        cmocka_unit_test(test_order_of_endpoints),
-        cmocka_unit_test(test_profiles_that_are_not_there),
+        cmocka_unit_test(test_order_of_credentials),         cmocka_unit_test(test_nothing_configured_is_not_a_failure),
+        cmocka_unit_test(test_half_configured_is_a_failure), cmocka_unit_test(test_order_of_regions),
+        cmocka_unit_test(test_order_of_endpoints),           cmocka_unit_test(test_profiles_that_are_not_there),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

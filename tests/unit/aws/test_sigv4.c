@@ -24,9 +24,9 @@ static const char *text(const cJSON *object, const char *name)
 static struct kcl_credentials credentials_of(const cJSON *object, const char *token)
 {
     struct kcl_credentials c;
-    assert_int_equal(kcl_credentials_init(&c, text(object, "access_key_id"),
-                                          text(object, "secret_access_key"), token, "test", NULL),
-                     KCL_OK);
+    assert_int_equal(
+        kcl_credentials_init(&c, text(object, "access_key_id"), text(object, "secret_access_key"), token, "test", NULL),
+        KCL_OK);
     return c;
 }
 
@@ -42,10 +42,8 @@ static void check(const char *name, const struct kcl_sigv4_request *r, const str
     kcl_buf_init(&header, LIMIT);
     assert_int_equal(kcl_sigv4_canonical(r, &canonical), KCL_OK);
     if (strcmp(canonical.data, text(expected, "canonical_request")) != 0)
-        fail_msg("%s: canonical request\n%s\nshould be\n%s", name, canonical.data,
-                 text(expected, "canonical_request"));
-    assert_int_equal(
-        kcl_sigv4_string_to_sign(r, (struct kcl_bytes){canonical.data, canonical.size}, &to_sign), KCL_OK);
+        fail_msg("%s: canonical request\n%s\nshould be\n%s", name, canonical.data, text(expected, "canonical_request"));
+    assert_int_equal(kcl_sigv4_string_to_sign(r, (struct kcl_bytes){canonical.data, canonical.size}, &to_sign), KCL_OK);
     assert_string_equal(to_sign.data, text(expected, "string_to_sign"));
     assert_int_equal(kcl_sigv4_authorization(r, c, &header), KCL_OK);
     if (strstr(authorization, header.data) == NULL)

@@ -25,8 +25,7 @@ static void test_delays_double_up_to_the_cap(void **state)
     static const struct {
         uint32_t attempt;
         uint64_t most_ms;
-    } cases[] = {{0, 50},  {1, 100},  {2, 200},  {3, 400},         {4, 500},
-                 {5, 500}, {63, 500}, {64, 500}, {UINT32_MAX, 500}};
+    } cases[] = {{0, 50}, {1, 100}, {2, 200}, {3, 400}, {4, 500}, {5, 500}, {63, 500}, {64, 500}, {UINT32_MAX, 500}};
     size_t i;
 
     (void)state;

@@ -210,8 +210,7 @@ static void write_all(void *user)
         n->number = i;
         n->message.kind = 1;
         do {
-            rc = i % 100 == 0 ? kcl_mailbox_put_control(w->m, &n->message)
-                              : kcl_mailbox_put(w->m, &n->message);
+            rc = i % 100 == 0 ? kcl_mailbox_put_control(w->m, &n->message) : kcl_mailbox_put(w->m, &n->message);
             if (rc == KCL_EFULL && sched_yield() != 0) {
                 return;
             }
@@ -230,8 +229,7 @@ static void start_writers(struct kcl_mailbox *m)
         memset(&writers[i], 0, sizeof(writers[i]));
         writers[i].index = i;
         writers[i].m = m;
-        assert_int_equal(kcl_thread_start(&writers[i].thread, "kcl-writer", 0, write_all, &writers[i]),
-                         KCL_OK);
+        assert_int_equal(kcl_thread_start(&writers[i].thread, "kcl-writer", 0, write_all, &writers[i]), KCL_OK);
     }
 }
 

@@ -9,8 +9,7 @@ static void test_numbers_are_those_of_splitmix64(void **state)
         uint64_t seed;
         uint64_t numbers[3];
     } cases[] = {
-        {1234567,
-         {UINT64_C(6457827717110365317), UINT64_C(3203168211198807973), UINT64_C(9817491932198370423)}},
+        {1234567, {UINT64_C(6457827717110365317), UINT64_C(3203168211198807973), UINT64_C(9817491932198370423)}},
         {0, {UINT64_C(0xe220a8397b1dcdaf), UINT64_C(0x6e789e6aa1b965f4), UINT64_C(0x06c45d188009454f)}},
     };
     size_t i;

@@ -25,8 +25,8 @@ static void look_around(void *user)
 
     if (pthread_sigmask(SIG_SETMASK, NULL, &p->mask) != 0 ||
         pthread_getname_np(pthread_self(), p->name, sizeof(p->name)) != 0 ||
-        pthread_getattr_np(pthread_self(), &attr) != 0 ||
-        pthread_attr_getstacksize(&attr, &p->stack_bytes) != 0 || pthread_attr_destroy(&attr) != 0) {
+        pthread_getattr_np(pthread_self(), &attr) != 0 || pthread_attr_getstacksize(&attr, &p->stack_bytes) != 0 ||
+        pthread_attr_destroy(&attr) != 0) {
         p->name[0] = '\0';
     }
     p->is_own = kcl_thread_is(&p->thread);

@@ -116,8 +116,8 @@ static void test_flags_beat_the_environment_and_set_is_one_of_them(void **state)
     (void)state;
     assert_int_equal(setenv("KCL_APP", "from-environment", 1), 0);
     assert_int_equal(setenv("KCL_STREAM", "from-environment", 1), 0);
-    assert_int_equal(PARSE(&a, NULL, "--app", "given", "--lease-duration", "5000", "--set",
-                           "poll_idle_ms=300", "--set", "lease_duration_ms=6000", "--require-existing"),
+    assert_int_equal(PARSE(&a, NULL, "--app", "given", "--lease-duration", "5000", "--set", "poll_idle_ms=300", "--set",
+                           "lease_duration_ms=6000", "--require-existing"),
                      KCL_OK);
     assert_int_equal(kcl_args_config(&a, &config, NULL), KCL_OK);
     assert_option(config, "app", "given");

@@ -302,7 +302,8 @@ static void test_what_is_given_up_goes_to_the_dead_letter_file(void **state)
     static const char first[] = "{\"stream\":\"demo\",\"shard\":\"shard-0\",\"seq\":\"7\"";
     assert_int_equal(strncmp(text, first, sizeof(first) - 1), 0);
     assert_non_null(strstr(text, "}\n{\"stream\":\"demo\",\"shard\":\"shard-0\",\"seq\":\"8\""));
-    assert_non_null(strstr(text, "}\n\n{\"stream\":\"demo\",\"shard\":\"shard-0\",\"seq\":\"9\"")); /* a line of its own */
+    assert_non_null(
+        strstr(text, "}\n\n{\"stream\":\"demo\",\"shard\":\"shard-0\",\"seq\":\"9\"")); /* a line of its own */
     end();
 }
 

@@ -8,8 +8,8 @@
 static void test_a_record_becomes_one_line(void **state)
 {
     const kcl_record records[] = {
-        {(const unsigned char *)"hello", 5, "k\"1", 3,
-         "49590338271490256608559692538361571095921575989136588898", 0, 1769853600000},
+        {(const unsigned char *)"hello", 5, "k\"1", 3, "49590338271490256608559692538361571095921575989136588898", 0,
+         1769853600000},
         {(const unsigned char *)"", 0, "", 0, "7", 12, -1},
         {(const unsigned char *)"\0\xff", 2, "a\0b", 3, "8", UINT64_MAX, 0},
     };
@@ -22,15 +22,14 @@ static void test_a_record_becomes_one_line(void **state)
     assert_int_equal(kcl_buf_rc(&out), KCL_OK);
     assert_int_equal(out.size, strlen(out.data));
     assert_string_equal(
-        out.data,
-        "{\"stream\":\"demo\",\"shard\":\"shardId-000000000000\","
-        "\"seq\":\"49590338271490256608559692538361571095921575989136588898\",\"sub\":0,\"key\":\"k\\\"1\","
-        "\"time\":1769853600000,\"token\":1769853600000001,\"data\":\"aGVsbG8=\"}\n"
-        "{\"stream\":\"demo\",\"shard\":\"shardId-000000000000\",\"seq\":\"7\",\"sub\":12,\"key\":\"\","
-        "\"time\":null,\"token\":1769853600000001,\"data\":\"\"}\n"
-        "{\"stream\":\"demo\",\"shard\":\"shardId-000000000000\",\"seq\":\"8\","
-        "\"sub\":18446744073709551615,\"key\":\"a\\u0000b\",\"time\":0,\"token\":1769853600000001,"
-        "\"data\":\"AP8=\"}\n");
+        out.data, "{\"stream\":\"demo\",\"shard\":\"shardId-000000000000\","
+                  "\"seq\":\"49590338271490256608559692538361571095921575989136588898\",\"sub\":0,\"key\":\"k\\\"1\","
+                  "\"time\":1769853600000,\"token\":1769853600000001,\"data\":\"aGVsbG8=\"}\n"
+                  "{\"stream\":\"demo\",\"shard\":\"shardId-000000000000\",\"seq\":\"7\",\"sub\":12,\"key\":\"\","
+                  "\"time\":null,\"token\":1769853600000001,\"data\":\"\"}\n"
+                  "{\"stream\":\"demo\",\"shard\":\"shardId-000000000000\",\"seq\":\"8\","
+                  "\"sub\":18446744073709551615,\"key\":\"a\\u0000b\",\"time\":0,\"token\":1769853600000001,"
+                  "\"data\":\"AP8=\"}\n");
     kcl_buf_fini(&out);
 }
 

@@ -46,8 +46,8 @@ static void show_member(const kcl_store_sink *sink, const char *id, kcl_member_s
     sink->on_member(sink->user, &m);
 }
 
-static kcl_rc read_page(kcl_store_handle *h, uint64_t since, const kcl_store_sink *sink,
-                        kcl_store_answer *ans, kcl_error *err)
+static kcl_rc read_page(kcl_store_handle *h, uint64_t since, const kcl_store_sink *sink, kcl_store_answer *ans,
+                        kcl_error *err)
 {
     kcl_position after = {.kind = KCL_AFTER_SEQUENCE, .sequence = "77"};
     const kcl_position at_end = {.kind = KCL_AT_SHARD_END};
@@ -89,8 +89,7 @@ static kcl_rc read_list(struct kcl_lease_list *list, kcl_error *err)
     return kcl_lease_list_read(list, &ops, NULL, "app", err);
 }
 
-static void assert_printed(void (*print)(const struct kcl_lease_list *, struct kcl_buf *),
-                           const char *expected)
+static void assert_printed(void (*print)(const struct kcl_lease_list *, struct kcl_buf *), const char *expected)
 {
     struct kcl_lease_list list;
     struct kcl_buf out;
@@ -109,41 +108,39 @@ static void assert_printed(void (*print)(const struct kcl_lease_list *, struct k
 static void test_all_pages_become_one_json_object(void **state)
 {
     (void)state;
-    assert_printed(
-        kcl_lease_list_json,
-        "{\"workers\":["
-        "{\"id\":\"w1#1\",\"name\":\"w1\",\"state\":\"active\",\"host\":\"h\\\"1\",\"pid\":7,\"leases\":1,"
-        "\"max_leases\":100,\"load_permille\":0,\"joined_at_ms\":1769853600000},"
-        "{\"id\":\"w2#2\",\"name\":\"w2\",\"state\":\"lost\",\"host\":\"h\\\"1\",\"pid\":7,\"leases\":1,"
-        "\"max_leases\":100,\"load_permille\":0,\"joined_at_ms\":1769853600000}],"
-        "\"leases\":["
-        "{\"shard\":\"shard-0\",\"state\":\"ended\",\"owner\":null,\"owner_id\":null,\"next_id\":null,"
-        "\"token\":1769853600000001,\"checkpoint\":\"SHARD_END\",\"parents\":[]," TAIL "shard-0\"},"
-        "{\"shard\":\"shard-2\",\"state\":\"open\",\"owner\":\"w1\",\"owner_id\":\"w1#1\",\"next_id\":\"w2#"
-        "2\","
-        "\"token\":1769853600000001,\"checkpoint\":\"77\",\"parents\":[\"shard-0\",\"shard-1\"],"
-        "\"behind_ms\":42,\"changed_at_ms\":1769853600000,\"key\":\"demo/1/shard-2\"},"
-        /* Its owner does not live: it is free. */
-        "{\"shard\":\"shard-3\",\"state\":\"open\",\"owner\":null,\"owner_id\":\"w2#2\",\"next_id\":null,"
-        "\"token\":1769853600000001,\"checkpoint\":\"77:3\",\"parents\":[]," TAIL "shard-3\"}]}\n");
+    assert_printed(kcl_lease_list_json,
+                   "{\"workers\":["
+                   "{\"id\":\"w1#1\",\"name\":\"w1\",\"state\":\"active\",\"host\":\"h\\\"1\",\"pid\":7,\"leases\":1,"
+                   "\"max_leases\":100,\"load_permille\":0,\"joined_at_ms\":1769853600000},"
+                   "{\"id\":\"w2#2\",\"name\":\"w2\",\"state\":\"lost\",\"host\":\"h\\\"1\",\"pid\":7,\"leases\":1,"
+                   "\"max_leases\":100,\"load_permille\":0,\"joined_at_ms\":1769853600000}],"
+                   "\"leases\":["
+                   "{\"shard\":\"shard-0\",\"state\":\"ended\",\"owner\":null,\"owner_id\":null,\"next_id\":null,"
+                   "\"token\":1769853600000001,\"checkpoint\":\"SHARD_END\",\"parents\":[]," TAIL "shard-0\"},"
+                   "{\"shard\":\"shard-2\",\"state\":\"open\",\"owner\":\"w1\",\"owner_id\":\"w1#1\",\"next_id\":\"w2#"
+                   "2\","
+                   "\"token\":1769853600000001,\"checkpoint\":\"77\",\"parents\":[\"shard-0\",\"shard-1\"],"
+                   "\"behind_ms\":42,\"changed_at_ms\":1769853600000,\"key\":\"demo/1/shard-2\"},"
+                   /* Its owner does not live: it is free. */
+                   "{\"shard\":\"shard-3\",\"state\":\"open\",\"owner\":null,\"owner_id\":\"w2#2\",\"next_id\":null,"
+                   "\"token\":1769853600000001,\"checkpoint\":\"77:3\",\"parents\":[]," TAIL "shard-3\"}]}\n");
 }
 
 static void test_tables(void **state)
 {
     (void)state;
-    assert_printed(
-        kcl_lease_list_table,
-        "WORKER  STATE   LEASES  MAX  HOST  PID\n"
-        "w1#1    active  1       100  h\"1   7\n"
-        "w2#2    lost    1       100  h\"1   7\n"
-        "\n"
-        "SHARD    STATE  OWNER     TOKEN             CHECKPOINT  BEHIND  PARENTS          CHANGED\n"
-        "shard-0  ended  -         1769853600000001  SHARD_END   -       -                "
-        "2026-01-31T10:00:00.000Z\n"
-        "shard-2  open   w1 to w2  1769853600000001  77          42 ms   shard-0,shard-1  "
-        "2026-01-31T10:00:00.000Z\n"
-        "shard-3  open   -         1769853600000001  77:3        -       -                "
-        "2026-01-31T10:00:00.000Z\n");
+    assert_printed(kcl_lease_list_table,
+                   "WORKER  STATE   LEASES  MAX  HOST  PID\n"
+                   "w1#1    active  1       100  h\"1   7\n"
+                   "w2#2    lost    1       100  h\"1   7\n"
+                   "\n"
+                   "SHARD    STATE  OWNER     TOKEN             CHECKPOINT  BEHIND  PARENTS          CHANGED\n"
+                   "shard-0  ended  -         1769853600000001  SHARD_END   -       -                "
+                   "2026-01-31T10:00:00.000Z\n"
+                   "shard-2  open   w1 to w2  1769853600000001  77          42 ms   shard-0,shard-1  "
+                   "2026-01-31T10:00:00.000Z\n"
+                   "shard-3  open   -         1769853600000001  77:3        -       -                "
+                   "2026-01-31T10:00:00.000Z\n");
 }
 
 static void test_an_unknown_application_is_an_error(void **state)

@@ -109,9 +109,7 @@ static void test_writing_goes_on_until_all_is_written(void **state)
     if (child == 0) {
         /* A descriptor that does not block takes only part of it at a time. */
         int flags = fcntl(ends[1], F_GETFL);
-        int error = fcntl(ends[1], F_SETFL, flags | O_NONBLOCK) != 0
-                        ? 1
-                        : kcl_write_all(ends[1], block, sizeof(block));
+        int error = fcntl(ends[1], F_SETFL, flags | O_NONBLOCK) != 0 ? 1 : kcl_write_all(ends[1], block, sizeof(block));
         _exit(error == 0 ? 0 : 1);
     }
     assert_int_equal(close(ends[1]), 0);

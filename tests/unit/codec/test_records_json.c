@@ -195,8 +195,7 @@ static void test_an_answer_cut_short_anywhere_is_damaged(void **state)
 /* A changed byte may still make an answer; decode() checks what holds for all others. */
 static void test_any_changed_byte_is_survived(void **state)
 {
-    static const unsigned char VALUES[] = {0x00, '"', '\\', '{', '}',  '[', ']',
-                                           ',',  '0', 'u',  ' ', 0x80, 0xFF};
+    static const unsigned char VALUES[] = {0x00, '"', '\\', '{', '}', '[', ']', ',', '0', 'u', ' ', 0x80, 0xFF};
     const cJSON *item;
     (void)state;
     cJSON_ArrayForEach(item, cases)
@@ -233,12 +232,11 @@ static void test_the_error_may_be_left_out(void **state)
 static void test_without_memory_there_are_no_records(void **state)
 {
     static char body[8192];
-    size_t size =
-        (size_t)snprintf(body, sizeof(body), "{\"ChildShards\":[{\"ShardId\":\"a\"}],\"Records\":[");
+    size_t size = (size_t)snprintf(body, sizeof(body), "{\"ChildShards\":[{\"ShardId\":\"a\"}],\"Records\":[");
     (void)state;
     for (int i = 0; i < 200; i++)
-        size += (size_t)snprintf(body + size, sizeof(body) - size,
-                                 "%s{\"Data\":\"\",\"SequenceNumber\":\"%d\"}", i == 0 ? "" : ",", i + 1);
+        size += (size_t)snprintf(body + size, sizeof(body) - size, "%s{\"Data\":\"\",\"SequenceNumber\":\"%d\"}",
+                                 i == 0 ? "" : ",", i + 1);
     size += (size_t)snprintf(body + size, sizeof(body) - size, "]}");
     kcl_rc rc = KCL_ENOMEM;
     for (uint64_t n = 1; rc != KCL_OK; n++) {
@@ -295,9 +293,8 @@ static void put_space(struct text *t)
 /* Escaped and plain text; no NUL and no half pairs, which cJSON cannot show. */
 static void put_string(struct text *t, unsigned length)
 {
-    static const char *const PIECES[] = {"\\\"", "\\\\", "\\/",     "\\b",     "\\f",
-                                         "\\n",  "\\r",  "\\t",     "é",       "☃",
-                                         "😀",    "/",    "\\u00e9", "\\u2603", "\\ud83d\\ude00"};
+    static const char *const PIECES[] = {"\\\"", "\\\\", "\\/", "\\b", "\\f",     "\\n",     "\\r",           "\\t",
+                                         "é",    "☃",    "😀",   "/",   "\\u00e9", "\\u2603", "\\ud83d\\ude00"};
     put(t, "\"");
     for (; length > 0; length--) {
         if (below(6) == 0)
@@ -398,8 +395,8 @@ static void put_child_member(struct text *t, unsigned which)
     else if (which == 1)
         put(t, "\"ParentShards\":[\"shardId-%012u\"%s]", below(1000), below(2) == 0 ? "" : " ,\"shardId-7\"");
     else
-        put(t, "\"HashKeyRange\":{\"StartingHashKey\":\"%u\",\"EndingHashKey\":\"%u%09u\"}", below(1000),
-            below(9) + 1, below(1000000000));
+        put(t, "\"HashKeyRange\":{\"StartingHashKey\":\"%u\",\"EndingHashKey\":\"%u%09u\"}", below(1000), below(9) + 1,
+            below(1000000000));
 }
 
 static void put_answer_member(struct text *t, unsigned which)
@@ -414,8 +411,7 @@ static void put_answer_member(struct text *t, unsigned which)
         for (unsigned i = 0; i < count; i++) {
             put(t, "%s", i == 0 ? "" : ",");
             put_space(t);
-            put_object(t, which == 0 ? 5 : 3, which == 0 ? 2 : 1,
-                       which == 0 ? put_record_member : put_child_member);
+            put_object(t, which == 0 ? 5 : 3, which == 0 ? 2 : 1, which == 0 ? put_record_member : put_child_member);
             put_space(t);
         }
         put(t, "]");

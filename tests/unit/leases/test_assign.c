@@ -71,17 +71,15 @@ static void make_table(struct kcl_table *table, const struct fleet *f)
         /* The open parent: on its way from one that drains to one that died, so that no plan has anything to
          * do. */
         kit_put_member(table, "z#1", KCL_MEMBER_DRAINING, 99, 0);
-        kit_put_lease(
-            table, &(struct kit_lease){
-                       .shard = "parent", .owner = "z#1", .next = "y#1", .handoff_ms = 1, .load_known = 1});
+        kit_put_lease(table, &(struct kit_lease){
+                                 .shard = "parent", .owner = "z#1", .next = "y#1", .handoff_ms = 1, .load_known = 1});
     }
 }
 
 static struct kcl_plan *plan_of(const struct kcl_table *table, size_t moves_max, bool may_balance)
 {
-    const struct kcl_assign_options options = {.cleanup = {.stream = KIT_STREAM, .epoch_s = KIT_EPOCH},
-                                               .moves_max = moves_max,
-                                               .may_balance = may_balance};
+    const struct kcl_assign_options options = {
+        .cleanup = {.stream = KIT_STREAM, .epoch_s = KIT_EPOCH}, .moves_max = moves_max, .may_balance = may_balance};
     static struct kcl_plan *plan; /* static: gcc 12 at -O3 takes what it points to for the variable itself */
 
     plan = NULL;
@@ -154,8 +152,7 @@ static void carry_out(const char *what, struct fleet *f, const struct kcl_plan *
         }
         touched[i] = true;
         if (k < plan->claims_count) {
-            if (f->owner[i] == ENDED || f->owner[i] == BLOCKED || lives(f, f->owner[i]) ||
-                !active(f, target)) {
+            if (f->owner[i] == ENDED || f->owner[i] == BLOCKED || lives(f, f->owner[i]) || !active(f, target)) {
                 fail_msg("%s: claim of %d (owner %d) for %d", what, i, f->owner[i], target);
             }
             f->owner[i] = target;
@@ -283,8 +280,8 @@ static void check_fleet(const char *what, const struct fleet *fleet, size_t move
     make_table(&table, &f);
     plan = plan_of(&table, moves_max, may_balance);
     if (plan->claims_count + plan->forces_count > 0 || (forces == 0 && plan->count > 0)) {
-        fail_msg("%s: the plan after the plan has %zu steps, first %s to %s", what, plan->count,
-                 plan->steps[0].key, plan->steps[0].target);
+        fail_msg("%s: the plan after the plan has %zu steps, first %s to %s", what, plan->count, plan->steps[0].key,
+                 plan->steps[0].target);
     }
     kcl_plan_release(plan);
     kcl_table_fini(&table);
@@ -321,59 +318,15 @@ static const struct row rows[] = {
     {"free ones at once, though", 2, {ON, ON}, {0}, {4, 0}, 2, PLENTY, false, {4, 2}, 0, 0, 0},
     {"a few moves at a time", 2, {ON, ON}, {0}, {9, 0}, 0, 2, true, {7, 2}, 2, 0, 0},
     {"three free, room for two", 1, {ON}, {2}, {0}, 3, PLENTY, true, {2}, 0, 0, 1},
-    {"the limit of one shifts the rest",
-     3,
-     {ON, ON, ON},
-     {1, 0, 0},
-     {0, 6, 0},
-     1,
-     PLENTY,
-     true,
-     {1, 3, 3},
-     3,
-     0,
-     0},
+    {"the limit of one shifts the rest", 3, {ON, ON, ON}, {1, 0, 0}, {0, 6, 0}, 1, PLENTY, true, {1, 3, 3}, 3, 0, 0},
     {"a lowered limit moves the surplus", 2, {ON, ON}, {1, 0}, {3, 3}, 0, PLENTY, true, {1, 5}, 2, 0, 0},
     {"a lowered limit drops nothing", 1, {ON}, {1}, {3}, 0, PLENTY, true, {3}, 0, 0, 0},
-    {"the dead one's leases are given out",
-     3,
-     {ON, OFF, ON},
-     {0},
-     {2, 2, 2},
-     0,
-     PLENTY,
-     false,
-     {3, 0, 3},
-     0,
-     0,
-     0},
+    {"the dead one's leases are given out", 3, {ON, OFF, ON}, {0}, {2, 2, 2}, 0, PLENTY, false, {3, 0, 3}, 0, 0, 0},
     {"the dead one's even when all have their share", 2, {ON, OFF}, {0}, {3, 3}, 0, 0, false, {6}, 0, 0, 0},
-    {"one that drains hands on all at once",
-     3,
-     {ON, OUT, ON},
-     {0},
-     {0, 6, 0},
-     0,
-     1,
-     false,
-     {3, 0, 3},
-     0,
-     6,
-     0},
+    {"one that drains hands on all at once", 3, {ON, OUT, ON}, {0}, {0, 6, 0}, 0, 1, false, {3, 0, 3}, 0, 6, 0},
     {"one that drains, and nobody is there", 1, {OUT}, {0}, {3}, 2, PLENTY, true, {0}, 0, 0, 5},
     {"nobody is there", 1, {OFF}, {0}, {1}, 1, PLENTY, true, {0}, 0, 0, 2},
-    {"the one with most keeps the odd lease",
-     3,
-     {ON, ON, ON},
-     {0},
-     {0, 4, 0},
-     0,
-     PLENTY,
-     true,
-     {1, 2, 1},
-     2,
-     0,
-     0},
+    {"the one with most keeps the odd lease", 3, {ON, ON, ON}, {0}, {0, 4, 0}, 0, PLENTY, true, {1, 2, 1}, 2, 0, 0},
 };
 
 static void test_rows(void **state)
@@ -442,8 +395,7 @@ static void check_small(struct fleet *f)
     size_t used = 0;
 
     for (int i = 0; i < f->members; i++) {
-        used += (size_t)snprintf(what + used, sizeof(what) - used, "%c%u ", "ADL"[f->states[i]],
-                                 (unsigned)f -> max[i]);
+        used += (size_t)snprintf(what + used, sizeof(what) - used, "%c%u ", "ADL"[f->states[i]], (unsigned)f -> max[i]);
     }
     for (int i = 0; i < f->leases; i++) {
         used += (size_t)snprintf(what + used, sizeof(what) - used, "%d>%d%s ", f->owner[i], f->next[i],
@@ -563,10 +515,7 @@ static void random_fleet(struct kcl_rng *rng, struct fleet *f)
         int some = skew == 0 ? 1 : f->members;
 
         f->next[i] = FREE;
-        f->owner[i] = die == 0   ? ENDED
-                      : die == 1 ? BLOCKED
-                      : die < 5  ? FREE
-                                 : (int)kcl_rng_below(rng, (uint64_t)some);
+        f->owner[i] = die == 0 ? ENDED : die == 1 ? BLOCKED : die < 5 ? FREE : (int)kcl_rng_below(rng, (uint64_t)some);
         f->load[i] = kcl_rng_below(rng, 1000000);
         if (f->owner[i] >= 0 && f->members > 1 && kcl_rng_below(rng, 12) == 0) {
             f->next[i] = (int)kcl_rng_below(rng, (uint64_t)f->members);
@@ -652,8 +601,7 @@ static void test_rounds_end_fair_with_the_fewest_moves(void **state)
             assert_in_range(out.after[i], level, level + 1);
         }
         if (moves != fewest) {
-            fail_msg("seed %llu: %d moves, %d are enough (%d free)", (unsigned long long)seed, moves, fewest,
-                     free);
+            fail_msg("seed %llu: %d moves, %d are enough (%d free)", (unsigned long long)seed, moves, fewest, free);
         }
     }
 }
@@ -841,11 +789,8 @@ static kcl_rc plan_once(void *user)
 
 static void test_each_failing_allocation_is_survived(void **state)
 {
-    struct fleet f = {.members = 2,
-                      .max = {PLENTY, PLENTY},
-                      .leases = 3,
-                      .owner = {FREE, 0, 0},
-                      .next = {FREE, FREE, FREE}};
+    struct fleet f = {
+        .members = 2, .max = {PLENTY, PLENTY}, .leases = 3, .owner = {FREE, 0, 0}, .next = {FREE, FREE, FREE}};
     struct kcl_table table;
 
     (void)state;

@@ -17,7 +17,7 @@ struct row {
     const char *listed[ROWS]; /* "shard" or "shard<parent"; all NULL: no list */
     uint64_t listed_version;
     const char *ended; /* shards, with a comma behind each */
-    const char *gone; /* and "?" when the shards should be listed again */
+    const char *gone;  /* and "?" when the shards should be listed again */
 };
 
 static const struct row rows[] = {
@@ -62,12 +62,7 @@ static const struct row rows[] = {
      "",
      ""},
     {"no children are known", {{.shard = "p", ENDED}}, {"p"}, 9, "", ""},
-    {"the children are known from the list",
-     {{.shard = "p", ENDED}, {.shard = "a", MOVED}},
-     {"p", "a<p"},
-     9,
-     "p,",
-     ""},
+    {"the children are known from the list", {{.shard = "p", ENDED}, {.shard = "a", MOVED}}, {"p", "a<p"}, 9, "p,", ""},
     {"one listed child has no lease",
      {{.shard = "p", ENDED, .children = {"a"}}, {.shard = "a", MOVED}},
      {"p", "a<p", "b<p"},
@@ -75,17 +70,13 @@ static const struct row rows[] = {
      "",
      ""},
     {"the grandparent's lease is still there",
-     {{.shard = "g", ENDED, .children = {"p", "q"}},
-      {.shard = "p", ENDED, .children = {"a"}},
-      {.shard = "a", MOVED}},
+     {{.shard = "g", ENDED, .children = {"p", "q"}}, {.shard = "p", ENDED, .children = {"a"}}, {.shard = "a", MOVED}},
      {NULL},
      0,
      "",
      ""},
     {"parents go before children, in one go",
-     {{.shard = "z", ENDED, .children = {"p"}},
-      {.shard = "p", ENDED, .children = {"a"}},
-      {.shard = "a", MOVED}},
+     {{.shard = "z", ENDED, .children = {"p"}}, {.shard = "p", ENDED, .children = {"a"}}, {.shard = "a", MOVED}},
      {NULL},
      0,
      "z,p,",
@@ -175,9 +166,8 @@ static void put_row(const struct row *row, struct kcl_table *table, struct kcl_s
     }
 }
 
-static void expect(const struct row *row, const char *what, const struct kcl_table *table,
-                   const size_t *indices, size_t count, const struct kcl_cleanup *cleanup,
-                   const char *expected)
+static void expect(const struct row *row, const char *what, const struct kcl_table *table, const size_t *indices,
+                   size_t count, const struct kcl_cleanup *cleanup, const char *expected)
 {
     char got[64] = "";
 

@@ -199,9 +199,8 @@ static void test_random_operations_mean_the_same_to_two_stores(void **state)
 
 static void test_random_operations_find_a_store_that_lacks_a_rule(void **state)
 {
-    static const enum kcl_memory_rule rules[] = {KCL_RULE_R1,  KCL_RULE_R7,  KCL_RULE_R9,
-                                                 KCL_RULE_R10, KCL_RULE_R11, KCL_RULE_R14,
-                                                 KCL_RULE_R15, KCL_RULE_R18, KCL_RULE_R24};
+    static const enum kcl_memory_rule rules[] = {KCL_RULE_R1,  KCL_RULE_R7,  KCL_RULE_R9,  KCL_RULE_R10, KCL_RULE_R11,
+                                                 KCL_RULE_R14, KCL_RULE_R15, KCL_RULE_R18, KCL_RULE_R24};
     size_t i;
 
     (void)state;
@@ -428,8 +427,7 @@ static kcl_rc end_p(struct story *s)
     const kcl_store_sink sink = sink_of(s);
     const kcl_store_new_lease children[2] = {wish(1, "p"), wish(3, "p")};
 
-    return s->store.ops->end(s->h, &s->a, keys[0], s->tokens[0], children, 2, s->results, &sink, &s->ans,
-                             NULL);
+    return s->store.ops->end(s->h, &s->a, keys[0], s->tokens[0], children, 2, s->results, &sink, &s->ans, NULL);
 }
 
 static kcl_rc claim_children(struct story *s)
@@ -466,13 +464,9 @@ static kcl_rc rejoin_a(struct story *s)
 {
     const kcl_store_sink sink = sink_of(s);
     const kcl_member self = {.id = "a#1", .joined_us = 3};
-    const kcl_lease facts[2] = {{.key = "st/1/x", .token = 50, .hash_start = "", .hash_end = ""},
-                                {.key = "st/1/y",
-                                 .parents = {"x"},
-                                 .parents_count = 1,
-                                 .token = 51,
-                                 .hash_start = "",
-                                 .hash_end = ""}};
+    const kcl_lease facts[2] = {
+        {.key = "st/1/x", .token = 50, .hash_start = "", .hash_end = ""},
+        {.key = "st/1/y", .parents = {"x"}, .parents_count = 1, .token = 51, .hash_start = "", .hash_end = ""}};
     const kcl_store_rejoin in = {.join = join_of(&self),
                                  .leases = facts,
                                  .leases_count = 2,
@@ -492,8 +486,7 @@ static kcl_rc leave_a(struct story *s)
 }
 
 /* Says it until it works; each time that memory was missing, all must be as it was. */
-static kcl_rc tell(struct story *s, kcl_store_caller *by, kcl_rc (*say)(struct story *s),
-                   kcl_store_status wanted)
+static kcl_rc tell(struct story *s, kcl_store_caller *by, kcl_rc (*say)(struct story *s), kcl_store_status wanted)
 {
     const uint64_t before = digest(s);
     const int64_t was_us = s->world.now_us;
@@ -611,10 +604,8 @@ static void test_arguments_beyond_the_limits_are_refused(void **state)
     assert_int_equal(join_a(&s), KCL_EINVAL);
     s.a.worker = "a#1";
     s.a.generation = s.ans.generation;
-    assert_int_equal(s.store.ops->claim(s.h, &s.a, NULL, KCL_STORE_BATCH + 1, NULL, NULL, &s.ans, &err),
-                     KCL_EINVAL);
-    assert_string_equal(err.message,
-                        "memory store, application app: an argument breaks a limit of lease_store.h");
+    assert_int_equal(s.store.ops->claim(s.h, &s.a, NULL, KCL_STORE_BATCH + 1, NULL, NULL, &s.ans, &err), KCL_EINVAL);
+    assert_string_equal(err.message, "memory store, application app: an argument breaks a limit of lease_store.h");
     s.store.ops->close(s.h);
     end(&s.world);
 }

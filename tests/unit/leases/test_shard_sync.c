@@ -98,8 +98,8 @@ static struct kcl_shard_list *list_of(const cJSON *graph, const cJSON *case_of)
     return list;
 }
 
-static void put_numbers(struct kcl_table *table, const cJSON *graph, const cJSON *numbers,
-                        kcl_lease_state state, uint64_t token)
+static void put_numbers(struct kcl_table *table, const cJSON *graph, const cJSON *numbers, kcl_lease_state state,
+                        uint64_t token)
 {
     const cJSON *item;
 
@@ -120,8 +120,8 @@ static void put_numbers(struct kcl_table *table, const cJSON *graph, const cJSON
 }
 
 /* Compares with what is expected, position for position, and that parents come first. */
-static void expect(const char *name, const struct kcl_sync_result *result, const cJSON *oldest,
-                   const cJSON *initial, kcl_position at)
+static void expect(const char *name, const struct kcl_sync_result *result, const cJSON *oldest, const cJSON *initial,
+                   kcl_position at)
 {
     const size_t count = (size_t)(cJSON_GetArraySize(oldest) + cJSON_GetArraySize(initial));
     int before = -1;
@@ -204,8 +204,8 @@ static void test_cases_with_started_and_ended_leases(void **state)
     (void)state;
     cJSON_ArrayForEach(item, cJSON_GetObjectItem(data, "cases"))
     {
-        const cJSON *graph = cJSON_GetObjectItem(cJSON_GetObjectItem(data, "graphs"),
-                                                 cJSON_GetObjectItem(item, "graph")->valuestring);
+        const cJSON *graph =
+            cJSON_GetObjectItem(cJSON_GetObjectItem(data, "graphs"), cJSON_GetObjectItem(item, "graph")->valuestring);
         const char *position = cJSON_GetObjectItem(item, "position")->valuestring;
         const cJSON *synced = cJSON_GetObjectItem(item, "synced");
         struct kcl_sync_options options = options_of(position, false);
@@ -233,8 +233,7 @@ static void test_cases_with_started_and_ended_leases(void **state)
 }
 
 /* A first sync of these shards: which are wished for ("a,b"), and where the gap is (NULL: none). */
-static void expect_first(struct kcl_shard_list *list, const char *position, const char *shards,
-                         const char *gap)
+static void expect_first(struct kcl_shard_list *list, const char *position, const char *shards, const char *gap)
 {
     struct kcl_sync_options options = options_of(position, true);
     struct kcl_sync_result result;
@@ -400,8 +399,7 @@ static void test_coverage_of_leases(void **state)
     kit_put_lease(&table, &(struct kit_lease){.shard = "c", .hash_start = NEXT_HALF, .hash_end = NEXT_HALF});
     assert_int_equal(kcl_coverage_of_leases(&table, KIT_STREAM, KIT_EPOCH, after), KCL_COVERAGE_WHOLE);
     /* an ended lease without children leaves a gap */
-    kit_put_lease(&table,
-                  &(struct kit_lease){.shard = "b", .state = KCL_LEASE_ENDED, .hash_start = NEXT_HALF});
+    kit_put_lease(&table, &(struct kit_lease){.shard = "b", .state = KCL_LEASE_ENDED, .hash_start = NEXT_HALF});
     assert_int_equal(kcl_coverage_of_leases(&table, KIT_STREAM, KIT_EPOCH, after), KCL_COVERAGE_GAP);
     assert_string_equal(after, NEXT_HALF);
     kit_put_lease(&table, &(struct kit_lease){.shard = "d"});
@@ -455,8 +453,7 @@ static void print_hash(char out[KCL_HASH_KEY_SIZE], hash value)
     out[count] = '\0';
 }
 
-static void print_range(const struct stream_shard *shard, char start[KCL_HASH_KEY_SIZE],
-                        char end[KCL_HASH_KEY_SIZE])
+static void print_range(const struct stream_shard *shard, char start[KCL_HASH_KEY_SIZE], char end[KCL_HASH_KEY_SIZE])
 {
     print_hash(start, (hash)(unsigned)shard->low << 118);
     print_hash(end, ((((hash)(unsigned)shard->high + 1) << 118) - 1));
@@ -467,12 +464,8 @@ static int open_shard(struct stream *s, int parent, int other, int low, int high
     struct stream_shard *shard = &s->shards[s->count];
     bool wanted = (parent >= 0 && s->shards[parent].wanted) || (other >= 0 && s->shards[other].wanted);
 
-    *shard = (struct stream_shard){.parents = {parent, other},
-                                   .low = low,
-                                   .high = high,
-                                   .opened = s->tick,
-                                   .listed = true,
-                                   .wanted = wanted};
+    *shard = (struct stream_shard){
+        .parents = {parent, other}, .low = low, .high = high, .opened = s->tick, .listed = true, .wanted = wanted};
     return s->count++;
 }
 
@@ -516,8 +509,7 @@ static void reshard(struct stream *s)
     }
 }
 
-static struct kcl_shard_list *list_stream(const struct stream *s, kcl_position_kind kind, int at,
-                                          bool filtered)
+static struct kcl_shard_list *list_stream(const struct stream *s, kcl_position_kind kind, int at, bool filtered)
 {
     struct kcl_shard_list *list = kcl_shard_list_new(MOST);
 
@@ -641,8 +633,7 @@ static void create(struct application *a, int i, kcl_position start)
         shard->wanted = true; /* after a loss it may look further back: nothing is read twice by that */
     }
     if (!shard->wanted) {
-        fail_msg("seed %llu: a lease of %d, which is before the initial position",
-                 (unsigned long long)a->seed, i);
+        fail_msg("seed %llu: a lease of %d, which is before the initial position", (unsigned long long)a->seed, i);
     }
     if (shard->ended != 0) {
         fail_msg("seed %llu: a second lease of %d, which was read", (unsigned long long)a->seed, i);
@@ -652,8 +643,7 @@ static void create(struct application *a, int i, kcl_position start)
 
 static size_t sync_application(struct application *a)
 {
-    struct kcl_shard_list *list =
-        list_stream(&a->stream, a->options.initial.kind, a->at, a->options.filtered);
+    struct kcl_shard_list *list = list_stream(&a->stream, a->options.initial.kind, a->at, a->options.filtered);
     struct kcl_sync_result result;
     size_t count;
 
@@ -731,8 +721,7 @@ static bool work(struct application *a, int i)
         int parent = shard->parents[k];
 
         if (parent >= 0 && a->stream.shards[parent].wanted && a->stream.shards[parent].ended == 0) {
-            fail_msg("seed %llu: %d starts before its parent %d ended", (unsigned long long)a->seed, i,
-                     parent);
+            fail_msg("seed %llu: %d starts before its parent %d ended", (unsigned long long)a->seed, i, parent);
         }
     }
     lease = *held;
@@ -753,12 +742,10 @@ static void clean_up(struct application *a)
 
     assert_int_equal(kcl_cleanup_init(&cleanup, &a->table, &options), KCL_OK);
     for (size_t i = 0; i < cleanup.ended_count; i++) {
-        (void)snprintf(keys[count++], sizeof(keys[0]), "%s",
-                       kcl_table_lease_at(&a->table, cleanup.ended[i])->key);
+        (void)snprintf(keys[count++], sizeof(keys[0]), "%s", kcl_table_lease_at(&a->table, cleanup.ended[i])->key);
     }
     for (size_t i = 0; i < cleanup.gone_count; i++) {
-        (void)snprintf(keys[count++], sizeof(keys[0]), "%s",
-                       kcl_table_lease_at(&a->table, cleanup.gone[i])->key);
+        (void)snprintf(keys[count++], sizeof(keys[0]), "%s", kcl_table_lease_at(&a->table, cleanup.gone[i])->key);
     }
     for (size_t i = 0; i < count; i++) {
         kit_drop_lease(&a->table, keys[i]);
@@ -810,8 +797,7 @@ static uint64_t run_application(uint64_t seed, bool lose)
             /* what was read leaves the stream, oldest first */
             if (s->shards[i].ended != 0 &&
                 (s->shards[i].parents[0] < 0 || !s->shards[s->shards[i].parents[0]].listed)) {
-                s->shards[i].listed =
-                    s->shards[i].parents[1] >= 0 && s->shards[s->shards[i].parents[1]].listed;
+                s->shards[i].listed = s->shards[i].parents[1] >= 0 && s->shards[s->shards[i].parents[1]].listed;
             }
             break;
         case 3:

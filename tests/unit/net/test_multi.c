@@ -11,8 +11,8 @@
 #include "tests/support/test.h"
 #include "tests/support/tls_server.h"
 
-#define OK_REPLY                                                                                             \
-    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nx-amzn-RequestId: req-1\r\n"                                    \
+#define OK_REPLY                                                                                                       \
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nx-amzn-RequestId: req-1\r\n"                                              \
     "Date: Fri, 20 Nov 2026 01:02:03 GMT\r\nx-amz-retry-after: 1500\r\n\r\nhello"
 
 struct fixture {
@@ -31,8 +31,7 @@ static void count_bytes(void *user, uint64_t op, size_t bytes)
 
 static void start(struct fixture *f, const struct kcl_http_reply *replies, size_t count, size_t connections)
 {
-    const struct kcl_net_options options = {
-        .connections_max = connections, .on_bytes = count_bytes, .user = f};
+    const struct kcl_net_options options = {.connections_max = connections, .on_bytes = count_bytes, .user = f};
     memset(f, 0, sizeof(*f));
     f->server = kcl_http_server_start(replies, count);
     (void)snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%d/", kcl_http_server_port(f->server));
@@ -262,8 +261,8 @@ static void test_cut_body_is_a_lost_connection(void **state)
     const struct kcl_http_reply reply = {.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhel",
                                          .then = KCL_HTTP_CLOSE};
     expect_failure(&reply, KCL_ECONNECT, "");
-    const struct kcl_http_reply chunked = {
-        .bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nhel", .then = KCL_HTTP_CLOSE};
+    const struct kcl_http_reply chunked = {.bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nhel",
+                                           .then = KCL_HTTP_CLOSE};
     expect_failure(&chunked, KCL_ECONNECT, "");
 }
 

@@ -244,8 +244,7 @@ static void test_an_answer_is_read_whole_and_byte_by_byte(void **state)
 static kcl_rc decode_with(size_t place, const char *word, size_t count)
 {
     struct seen seen = {0};
-    const kcl_store_sink sink = {on_reset,        take_any_lease, take_any_name,
-                                 take_any_member, take_any_name,  &seen};
+    const kcl_store_sink sink = {on_reset, take_any_lease, take_any_name, take_any_member, take_any_name, &seen};
     struct kcl_redis_reply *reply = answer_with(place, word, count, 1 << 20);
     struct kcl_redis_answer a;
     kcl_store_result results[2];
@@ -276,9 +275,8 @@ static void test_a_wrong_word_is_damaged_wherever_it_stands(void **state)
         }
     }
     /* Numbers, flags, positions and counts are no words. */
-    static const size_t numbers[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
-                                     15, 16, 17, 19, 20, 24, 25, 27, 30, 31, 32, 33, 34, 35,
-                                     36, 37, 38, 39, 44, 45, 46, 47, 50, 51, 54, 57, 58};
+    static const size_t numbers[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 15, 16, 17, 19, 20, 24, 25,
+                                     27, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 44, 45, 46, 47, 50, 51, 54, 57, 58};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (decode_with(numbers[i], "x y", GOOD_COUNT) != KCL_EDAMAGED) {
             fail_msg("\"x y\" is accepted at %zu, for %s", numbers[i], good[numbers[i]]);
@@ -292,16 +290,11 @@ static void test_values_out_of_range_are_damaged(void **state)
         size_t place;
         const char *word;
     } cases[] = {
-        {0, "9"},        {0, "-4"},     {0, "-"},
-        {0, "--1"},      {4, "2"},      {12, "18446744073709551616"},
-        {15, "1"},       {15, "3"},     {16, "9"},
-        {19, ""},        {19, "2"},     {24, "3"},
-        {24, "257"},     {25, "x"},     {26, ""},
-        {26, "noslash"}, {26, "s/1/"},  {27, "2"},
-        {34, ""},        {34, "2"},     {35, ""},
-        {35, "3:01:0"},  {39, "65537"}, {40, ","},
-        {40, "a,"},      {40, ",a"},    {40, "a,b,c,d,e"},
-        {49, ""},        {50, "3"},
+        {0, "9"},    {0, "-4"},  {0, "-"},          {0, "--1"},      {4, "2"},      {12, "18446744073709551616"},
+        {15, "1"},   {15, "3"},  {16, "9"},         {19, ""},        {19, "2"},     {24, "3"},
+        {24, "257"}, {25, "x"},  {26, ""},          {26, "noslash"}, {26, "s/1/"},  {27, "2"},
+        {34, ""},    {34, "2"},  {35, ""},          {35, "3:01:0"},  {39, "65537"}, {40, ","},
+        {40, "a,"},  {40, ",a"}, {40, "a,b,c,d,e"}, {49, ""},        {50, "3"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -343,15 +336,10 @@ static void test_other_replies_are_damaged(void **state)
 
 static void test_absurd_claims_cost_no_memory(void **state)
 {
-    static const char *const cases[] = {"*1000000000\r\n",
-                                        "*65537\r\n",
-                                        "*-7\r\n",
-                                        "$-7\r\n",
-                                        "*99999999999999\r\n",
-                                        "$99999999999999999999\r\n",
-                                        "?\r\n",
-                                        "*2\r\n*40000\r\n",
-                                        "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"};
+    static const char *const cases[] = {
+        "*1000000000\r\n", "*65537\r\n",          "*-7\r\n",
+        "$-7\r\n",         "*99999999999999\r\n", "$99999999999999999999\r\n",
+        "?\r\n",           "*2\r\n*40000\r\n",    "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct kcl_redis_reader *reader = kcl_redis_reader_new();
@@ -405,11 +393,9 @@ static void test_error_lines_have_a_meaning(void **state)
         {"-NOAUTH Authentication required.\r\n", KCL_EACCESS},
         {"-WRONGPASS invalid username-password pair\r\n", KCL_EACCESS},
         {"-NOPERM no permissions\r\n", KCL_EACCESS},
-        {"-ERR The user executing the script can't run this command or subcommand script: x\r\n",
-         KCL_EACCESS},
+        {"-ERR The user executing the script can't run this command or subcommand script: x\r\n", KCL_EACCESS},
         {"-LOADING Redis is loading the dataset in memory\r\n", KCL_ESTORE},
-        {"-READONLY You can't write against a read only replica. script: 5f4, on @user_script:1.\r\n",
-         KCL_ESTORE},
+        {"-READONLY You can't write against a read only replica. script: 5f4, on @user_script:1.\r\n", KCL_ESTORE},
         {"-OOM command not allowed\r\n", KCL_ESTORE},
         {"-MISCONF Redis is configured to save RDB snapshots\r\n", KCL_ESTORE},
         {"-MASTERDOWN Link with MASTER is down\r\n", KCL_ESTORE},

@@ -35,15 +35,15 @@ struct rig {
     uint64_t batch_last;           /* last sequence number of the last RECORDS that was not empty */
     bool empty;                    /* the last RECORDS was empty */
     /* what was seen */
-    uint64_t next_sequence; /* of the simulated stream */
-    uint64_t seen_sequence; /* highest shown to the processor */
-    uint64_t accepted;      /* highest that the processor accepted, by process_records or dead_letter */
-    uint64_t said;          /* highest that the user's own calls may have recorded */
-    uint64_t batch_first;   /* of the last RECORDS that was not empty */
-    uint32_t refusals;      /* of process_records, in a row, of that very part */
+    uint64_t next_sequence;        /* of the simulated stream */
+    uint64_t seen_sequence;        /* highest shown to the processor */
+    uint64_t accepted;             /* highest that the processor accepted, by process_records or dead_letter */
+    uint64_t said;                 /* highest that the user's own calls may have recorded */
+    uint64_t batch_first;          /* of the last RECORDS that was not empty */
+    uint32_t refusals;             /* of process_records, in a row, of that very part */
     uint32_t halves, dead_letters; /* parts of a batch, calls of dead_letter */
-    uint64_t stored;        /* highest committed */
-    uint64_t asked_commit;  /* highest asked to be committed */
+    uint64_t stored;               /* highest committed */
+    uint64_t asked_commit;         /* highest asked to be committed */
     uint32_t starts, initializes, shutdowns, shard_endeds, losts, stops;
     uint32_t passes, ends, cancels, syncs, gones, stop_soons;
     bool called, ended_ok, gave_up, abandoned, finished;

@@ -579,16 +579,37 @@ static void every_event_in_every_state(void **unused)
 
             bring_to(&r, (enum kcl_life_state)state);
             switch (event) {
-            case 0: rig_drain(&r, r.now_ms + 1000); break;
-            case 1: rig_send(&r, UNIT_LOST); break;
-            case 2: rig_send(&r, UNIT_KICK); break;
-            case 3: rig_send(&r, UNIT_TICK); break;
-            case 4: rig_bits(&r, UNIT_FENCED); break;
-            case 5: rig_bits(&r, UNIT_PAUSED); break;
-            case 6: send_stale(&r); break;
-            case 7: call.last = true; rig_call(&r, 5, &call); break;
-            case 8: rig_drain(&r, r.now_ms); break; /* a deadline that is over already */
-            default: rig_wait(&r, 600000); break;
+            case 0:
+                rig_drain(&r, r.now_ms + 1000);
+                break;
+            case 1:
+                rig_send(&r, UNIT_LOST);
+                break;
+            case 2:
+                rig_send(&r, UNIT_KICK);
+                break;
+            case 3:
+                rig_send(&r, UNIT_TICK);
+                break;
+            case 4:
+                rig_bits(&r, UNIT_FENCED);
+                break;
+            case 5:
+                rig_bits(&r, UNIT_PAUSED);
+                break;
+            case 6:
+                send_stale(&r);
+                break;
+            case 7:
+                call.last = true;
+                rig_call(&r, 5, &call);
+                break;
+            case 8:
+                rig_drain(&r, r.now_ms);
+                break; /* a deadline that is over already */
+            default:
+                rig_wait(&r, 600000);
+                break;
             }
             if (state != LIFE_STOPPED && !r.finished) {
                 rig_send(&r, UNIT_KICK);

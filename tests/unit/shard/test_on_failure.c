@@ -332,8 +332,8 @@ static void random_failures_lose_nothing(void **unused)
             if (r.stream.kind == KCL_STREAM_RECORDS && (idle || kcl_rng_below(&rng, 2) == 0)) {
                 rig_records(&r, (size_t)kcl_rng_below(&rng, 20), ++batches == 10, 2);
             } else if (r.runner.kind != 0) {
-                rig_done_as(&r, kcl_rng_below(&rng, 3) != 0,
-                            !r.runner.fenced_is_fine && kcl_rng_below(&rng, 10) == 0, KCL_OK);
+                rig_done_as(&r, kcl_rng_below(&rng, 3) != 0, !r.runner.fenced_is_fine && kcl_rng_below(&rng, 10) == 0,
+                            KCL_OK);
             } else if (r.commit.kind != 0) {
                 rig_reply(&r, &r.commit, kcl_rng_below(&rng, 4) == 0 ? KCL_STORE_REJOIN : KCL_STORE_OK);
             } else if (r.life.kind != 0) {

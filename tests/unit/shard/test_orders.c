@@ -231,8 +231,7 @@ static void all_orders(void **unused)
     print_message("%llu nodes: %llu ended, %llu passed, %llu given back, %llu lost\n", (unsigned long long)nodes,
                   (unsigned long long)ends[UNIT_ENDED], (unsigned long long)ends[UNIT_PASSED],
                   (unsigned long long)ends[UNIT_GIVEN_BACK], (unsigned long long)ends[UNIT_WAS_LOST]);
-    assert_true(ends[UNIT_ENDED] > 0 && ends[UNIT_PASSED] > 0 && ends[UNIT_GIVEN_BACK] > 0 &&
-                ends[UNIT_WAS_LOST] > 0);
+    assert_true(ends[UNIT_ENDED] > 0 && ends[UNIT_PASSED] > 0 && ends[UNIT_GIVEN_BACK] > 0 && ends[UNIT_WAS_LOST] > 0);
 }
 
 /* The failure policies in turn. */
@@ -282,8 +281,8 @@ static void random_orders(void **unused)
         stops += kcl_metric_get(&r.metrics, KCL_M_SHARDS_STOPPED);
         rig_fini(&r);
     }
-    print_message("%llu batches halved, %llu calls of dead_letter, %llu shards stopped\n",
-                  (unsigned long long)halves, (unsigned long long)dead_letters, (unsigned long long)stops);
+    print_message("%llu batches halved, %llu calls of dead_letter, %llu shards stopped\n", (unsigned long long)halves,
+                  (unsigned long long)dead_letters, (unsigned long long)stops);
     assert_true(kcl_test_rounds(WALKS) < WALKS || (halves > 0 && dead_letters > 0 && stops > 0));
 }
 

@@ -157,7 +157,8 @@ static void on_destroy(void *processor)
 static void begin(struct world *w)
 {
     const kcl_processor_callbacks callbacks = {
-        sizeof(callbacks), on_create, on_initialize, on_records, on_shard_ended, on_shutdown, on_lost, on_destroy, on_dead_letter,
+        sizeof(callbacks), on_create, on_initialize, on_records,     on_shard_ended,
+        on_shutdown,       on_lost,   on_destroy,    on_dead_letter,
     };
     struct kcl_runners_options o = {0};
 
@@ -394,8 +395,7 @@ static int call_checkpoints(struct user *u, kcl_checkpointer *c)
     kcl_error err = {0};
 
     if (kcl_position_after(&at, "12", 0) != KCL_OK || kcl_checkpoint(c, &at, NULL) != KCL_OK ||
-        kcl_checkpoint_prepare(c, NULL, "state", 5, NULL) != KCL_OK ||
-        kcl_checkpoint_commit(c, NULL) != KCL_EPAST) {
+        kcl_checkpoint_prepare(c, NULL, "state", 5, NULL) != KCL_OK || kcl_checkpoint_commit(c, NULL) != KCL_EPAST) {
         return 1;
     }
     u->rc_of_call = kcl_checkpoint(c, NULL, &err);

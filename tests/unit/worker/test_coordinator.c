@@ -27,8 +27,11 @@ static int set_up(void **state)
     now_ms = 1000000;
     kcl_table_init(&table);
     kcl_map_init(&held);
-    const struct kcl_coordinator_options options = {.self = "w#1", .start_timeout_ms = 5000,
-                                                    .shutdown_timeout_ms = 25000, .table = &table, .held = &held,
+    const struct kcl_coordinator_options options = {.self = "w#1",
+                                                    .start_timeout_ms = 5000,
+                                                    .shutdown_timeout_ms = 25000,
+                                                    .table = &table,
+                                                    .held = &held,
                                                     .seed = 1};
     kcl_coordinator_init(&c, &options);
     step(COORDINATOR_START, KCL_OK);

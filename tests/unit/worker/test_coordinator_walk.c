@@ -70,8 +70,11 @@ static int set_up(void **state)
     now_ms = 1000000;
     kcl_table_init(&table);
     kcl_map_init(&held);
-    const struct kcl_coordinator_options options = {.self = "w#1", .shutdown_timeout_ms = SHUTDOWN,
-                                                    .handoff_margin_ms = MARGIN, .table = &table, .held = &held,
+    const struct kcl_coordinator_options options = {.self = "w#1",
+                                                    .shutdown_timeout_ms = SHUTDOWN,
+                                                    .handoff_margin_ms = MARGIN,
+                                                    .table = &table,
+                                                    .held = &held,
                                                     .seed = 1};
     kcl_coordinator_init(&c, &options);
     step(COORDINATOR_START, false);
@@ -203,8 +206,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_another_token_or_owner_or_the_end_is_a_loss, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_hand_off_drains_before_the_stores_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_deadline_that_is_over_is_now, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_shutdown_drains_all_and_keeps_to_earlier_hand_offs, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_shutdown_drains_all_and_keeps_to_earlier_hand_offs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_while_it_may_not_act_nothing_is_done, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,8 +27,8 @@ static void step(enum kcl_membership_event_kind kind)
 
 static void reply(uint64_t op, enum kcl_store_ask_kind asked, kcl_rc rc, kcl_store_status status)
 {
-    const struct kcl_membership_event event = {.kind = MEMBERSHIP_REPLY, .op = op, .asked = asked, .rc = rc,
-                                               .status = status, .sent_ms = now_ms};
+    const struct kcl_membership_event event = {
+        .kind = MEMBERSHIP_REPLY, .op = op, .asked = asked, .rc = rc, .status = status, .sent_ms = now_ms};
     now_ms += 10;
     kcl_membership_step(&m, now_ms, &event, &out);
 }

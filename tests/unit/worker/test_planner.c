@@ -73,8 +73,11 @@ static void rest(bool has_leases)
 
 static int set_up(void **state)
 {
-    const struct kcl_planner_options options = {.sync_interval_ms = 60000, .settle_ms = 300, .settle_max_ms = 3000,
-                                                .first_filter = KCL_FILTER_AT_TRIM_HORIZON, .seed = 1};
+    const struct kcl_planner_options options = {.sync_interval_ms = 60000,
+                                                .settle_ms = 300,
+                                                .settle_max_ms = 3000,
+                                                .first_filter = KCL_FILTER_AT_TRIM_HORIZON,
+                                                .seed = 1};
     (void)state;
     now_ms = 1000000;
     kcl_planner_init(&p, &options);
@@ -259,8 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_without_the_role_it_does_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_first_listing_is_filtered_and_a_later_one_is_not, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_listing_with_gaps_is_tried_again_then_all_are_listed, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_listing_with_gaps_is_tried_again_then_all_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wishes_go_in_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_hold_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_plan_goes_by_kind_and_in_pieces, set_up, tear_down),

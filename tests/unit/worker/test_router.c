@@ -19,8 +19,8 @@ static struct {
     uint64_t now_ms;
     uint64_t life_ms;       /* as published */
     uint64_t life_at_leave; /* what it was when the leave was asked for */
-    bool elder; /* another worker is alive for longer */
-    char namesake[64]; /* as told */
+    bool elder;             /* another worker is alive for longer */
+    char namesake[64];      /* as told */
     bool ended;
     kcl_rc rc;
     char text[256];
@@ -131,8 +131,14 @@ static void reply(enum kcl_store_ask_kind kind, kcl_rc rc, int leases)
     }
     for (int i = 0; i < leases; i++) {
         assert_true(kcl_lease_key_make(key, "s", 1, shards[i]));
-        const kcl_lease lease = {.key = key, .shard = shards[i], .state = KCL_LEASE_OPEN,
-                                 .owner = SELF, .token = 5, .hash_start = "", .hash_end = "", .behind_ms = -1,
+        const kcl_lease lease = {.key = key,
+                                 .shard = shards[i],
+                                 .state = KCL_LEASE_OPEN,
+                                 .owner = SELF,
+                                 .token = 5,
+                                 .hash_start = "",
+                                 .hash_end = "",
+                                 .behind_ms = -1,
                                  .start = {.kind = KCL_AT_TRIM_HORIZON}};
         kcl_changes_on_lease(&r.changes, &lease);
     }
@@ -149,18 +155,31 @@ static void start(void)
 {
     memset(&f, 0, sizeof(f));
     f.now_ms = 1000000;
-    const struct kcl_router_options options = {
-        .self = SELF, .lease_duration_ms = 10000, .shutdown_timeout_ms = 25000, .handoff_timeout_ms = 30000,
-        .callback_timeout_ms = 600000, .poll_idle_ms = 500, .sync_interval_ms = 60000, .budget_bytes = 1 << 20,
-        .batch_records = 1000, .automatic = true, .seed = 1,
-        .stream = {stream_submit, stream_cancel, NULL}, .store = {store_submit, NULL},
-        .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
-        .on_note = on_note, .on_life = on_life};
+    const struct kcl_router_options options = {.self = SELF,
+                                               .lease_duration_ms = 10000,
+                                               .shutdown_timeout_ms = 25000,
+                                               .handoff_timeout_ms = 30000,
+                                               .callback_timeout_ms = 600000,
+                                               .poll_idle_ms = 500,
+                                               .sync_interval_ms = 60000,
+                                               .budget_bytes = 1 << 20,
+                                               .batch_records = 1000,
+                                               .automatic = true,
+                                               .seed = 1,
+                                               .stream = {stream_submit, stream_cancel, NULL},
+                                               .store = {store_submit, NULL},
+                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
+                                               .on_note = on_note,
+                                               .on_life = on_life};
     assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
     kcl_router_start(f.router, f.now_ms);
     kcl_router_turn(f.router, f.now_ms);
-    struct kcl_stream_answer answer = {.op = f.stream_op, .kind = KCL_STREAM_DESCRIBE, .created_s = 1,
-                                       .active = true, .stream_name = "s", .service_ms = 1700000000000};
+    struct kcl_stream_answer answer = {.op = f.stream_op,
+                                       .kind = KCL_STREAM_DESCRIBE,
+                                       .created_s = 1,
+                                       .active = true,
+                                       .stream_name = "s",
+                                       .service_ms = 1700000000000};
     kcl_router_on_stream(f.router, f.now_ms, &answer);
     assert_int_equal(f.asked.kind, KCL_STORE_JOIN);
 }
@@ -288,8 +307,8 @@ static void answer_read(uint64_t slot, size_t bytes)
 
 static void run_done(uint64_t slot)
 {
-    struct kcl_runner_event event = {.slot = slot, .op = f.runs[slot].op, .kind = KCL_RUNNER_DONE,
-                                     .asked = f.runs[slot].kind, .ok = true};
+    struct kcl_runner_event event = {
+        .slot = slot, .op = f.runs[slot].op, .kind = KCL_RUNNER_DONE, .asked = f.runs[slot].kind, .ok = true};
     kcl_router_on_runner(f.router, f.now_ms, &event);
 }
 

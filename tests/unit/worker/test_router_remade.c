@@ -107,8 +107,14 @@ static void reply(int64_t epoch_s, const char *owner)
     const kcl_member self = {.id = SELF, .joined_us = 2};
     kcl_changes_on_member(&r.changes, &self);
     assert_true(kcl_lease_key_make(key, "s", epoch_s, f.shard));
-    const kcl_lease lease = {.key = key, .shard = f.shard, .state = KCL_LEASE_OPEN, .owner = owner, .token = 5,
-                             .hash_start = "", .hash_end = "", .behind_ms = -1,
+    const kcl_lease lease = {.key = key,
+                             .shard = f.shard,
+                             .state = KCL_LEASE_OPEN,
+                             .owner = owner,
+                             .token = 5,
+                             .hash_start = "",
+                             .hash_end = "",
+                             .behind_ms = -1,
                              .start = {.kind = KCL_AT_TRIM_HORIZON}};
     kcl_changes_on_lease(&r.changes, &lease);
     assert_int_equal(r.changes.rc, KCL_OK);
@@ -118,8 +124,12 @@ static void reply(int64_t epoch_s, const char *owner)
 
 static void describe(int64_t epoch_s, bool active)
 {
-    struct kcl_stream_answer answer = {.op = f.described.op, .kind = KCL_STREAM_DESCRIBE, .created_s = epoch_s,
-                                       .active = active, .stream_name = "s", .service_ms = 1700000000000};
+    struct kcl_stream_answer answer = {.op = f.described.op,
+                                       .kind = KCL_STREAM_DESCRIBE,
+                                       .created_s = epoch_s,
+                                       .active = active,
+                                       .stream_name = "s",
+                                       .service_ms = 1700000000000};
     kcl_router_on_stream(f.router, f.now_ms, &answer);
 }
 
@@ -131,13 +141,23 @@ static int set_up(void **state)
     f.now_ms = 1000000;
     f.trace.on_event = on_event;
     f.shard = SHARD;
-    const struct kcl_router_options options = {
-        .self = SELF, .lease_duration_ms = 300000, .shutdown_timeout_ms = 25000, .handoff_timeout_ms = 30000,
-        .callback_timeout_ms = 600000, .poll_idle_ms = 500, .sync_interval_ms = 60000, .budget_bytes = 1 << 20,
-        .batch_records = 1000, .automatic = true, .seed = 1, .trace = &f.trace,
-        .stream = {stream_submit, stream_cancel, NULL}, .store = {store_submit, NULL},
-        .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
-        .on_note = on_note, .on_life = on_life};
+    const struct kcl_router_options options = {.self = SELF,
+                                               .lease_duration_ms = 300000,
+                                               .shutdown_timeout_ms = 25000,
+                                               .handoff_timeout_ms = 30000,
+                                               .callback_timeout_ms = 600000,
+                                               .poll_idle_ms = 500,
+                                               .sync_interval_ms = 60000,
+                                               .budget_bytes = 1 << 20,
+                                               .batch_records = 1000,
+                                               .automatic = true,
+                                               .seed = 1,
+                                               .trace = &f.trace,
+                                               .stream = {stream_submit, stream_cancel, NULL},
+                                               .store = {store_submit, NULL},
+                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
+                                               .on_note = on_note,
+                                               .on_life = on_life};
     assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
     kcl_router_start(f.router, f.now_ms);
     kcl_router_turn(f.router, f.now_ms);
@@ -155,8 +175,7 @@ static int tear_down(void **state)
 
 static void shard_not_found(void)
 {
-    struct kcl_stream_answer answer = {.slot = f.read.slot, .op = f.read.op, .kind = f.read.kind,
-                                       .rc = KCL_ENOSTREAM};
+    struct kcl_stream_answer answer = {.slot = f.read.slot, .op = f.read.op, .kind = f.read.kind, .rc = KCL_ENOSTREAM};
     kcl_router_on_stream(f.router, f.now_ms, &answer);
     f.now_ms += 15000;
     kcl_router_turn(f.router, f.now_ms);

@@ -48,8 +48,8 @@ static kcl_rc fake_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, c
     return KCL_OK;
 }
 
-static const kcl_lease_store_ops ops = {.struct_size = sizeof(ops), .name = "fake", .open = fake_open,
-                                        .close = fake_close, .checkpoint = fake_checkpoint};
+static const kcl_lease_store_ops ops = {
+    .struct_size = sizeof(ops), .name = "fake", .open = fake_open, .close = fake_close, .checkpoint = fake_checkpoint};
 
 static void init(struct kcl_store_line *line)
 {

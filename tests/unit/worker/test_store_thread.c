@@ -38,8 +38,7 @@ static void fake_close(kcl_store_handle *h)
 }
 
 static kcl_rc fake_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, kcl_member_state state,
-                             uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans,
-                             kcl_error *err)
+                             uint64_t load_permille, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
 {
     (void)h;
     (void)by;
@@ -69,9 +68,13 @@ static int fake_watch_drain(kcl_store_handle *h)
     return read(f.second[0], &byte, 1) == 1 ? 1 : 0;
 }
 
-static const kcl_lease_store_ops ops = {.struct_size = sizeof(ops), .name = "fake", .open = fake_open,
-                                        .close = fake_close, .heartbeat = fake_heartbeat,
-                                        .watch_fd = fake_watch_fd, .watch_drain = fake_watch_drain};
+static const kcl_lease_store_ops ops = {.struct_size = sizeof(ops),
+                                        .name = "fake",
+                                        .open = fake_open,
+                                        .close = fake_close,
+                                        .heartbeat = fake_heartbeat,
+                                        .watch_fd = fake_watch_fd,
+                                        .watch_drain = fake_watch_drain};
 
 static int set_up(void **state)
 {
@@ -81,7 +84,8 @@ static int set_up(void **state)
     assert_int_equal(pipe(f.second), 0);
     assert_int_equal(kcl_mailbox_init(&f.events, SIZE_MAX, true, NULL, NULL), KCL_OK);
     const struct kcl_store_thread_options options = {.line = {.store = {&ops, &f}, .app = "a", .timeout_ms = 1000},
-                                                     .events = &f.events, .reply_kind = REPLY,
+                                                     .events = &f.events,
+                                                     .reply_kind = REPLY,
                                                      .notify_kind = NOTIFY};
     assert_int_equal(kcl_store_thread_new(&f.thread, &options), KCL_OK);
     return 0;
