@@ -93,15 +93,18 @@ static bool has_left(const struct search *search, size_t node)
            search->lineage->nodes[node].lease->rev <= search->options->listed_version;
 }
 
-/* All children are known, have leases and have moved on. */
+/*
+ * All children are known, have leases and have moved on; and they are listed: a
+ * list that lags behind the leases is joined to them by the ended ones alone.
+ */
 static bool children_moved_on(const struct search *search, size_t node)
 {
     const struct kcl_lineage *lineage = search->lineage;
 
     for (size_t i = 0; i < lineage->nodes[node].children_count; i++) {
-        const kcl_lease *child = lineage->nodes[kcl_lineage_child(lineage, node, i)].lease;
+        const struct kcl_lineage_node *child = &lineage->nodes[kcl_lineage_child(lineage, node, i)];
 
-        if (child == NULL || !kcl_lineage_moved_on(child)) {
+        if (child->lease == NULL || child->shard == NULL || !kcl_lineage_moved_on(child->lease)) {
             return false;
         }
     }

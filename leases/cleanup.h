@@ -36,8 +36,8 @@ struct kcl_cleanup {
 /**
  * Finds them.
  *
- *   ended   ended; it has children, each of them has a lease and has moved on from
- *           its start; no parent keeps a lease
+ *   ended   ended; it has children, each of them is listed, has a lease and has moved
+ *           on from its start; no parent keeps a lease
  *   gone    nobody living owns it, and: it is of an older epoch; or its shard and
  *           its parents' have left the stream, by a list that was asked for after
  *           its last structural change (an ended one stays while a child that is
