@@ -137,7 +137,7 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_sync_interval_ms(kcl_config *c, uin
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_stack_bytes(kcl_config *c, uint64_t bytes, kcl_error *err);
 /** Refuse to start when the lease store does not know the application yet; default 0. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_require_existing(kcl_config *c, int on, kcl_error *err);
-/** Least severe level that is logged; default KCL_LOG_INFO. @since 0.1 */
+/** Least severe level that is logged, KCL_LOG_OFF for nothing at all; default KCL_LOG_INFO. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_log_level(kcl_config *c, kcl_log_level level, kcl_error *err);
 
 /** The processor's callbacks (copied) and the pointer for `create`. Required. @since 0.1 */

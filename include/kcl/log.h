@@ -31,7 +31,7 @@ typedef enum kcl_log_level {
     KCL_LOG_WARN,      /* something is not as it should be; the library goes on */
     KCL_LOG_INFO,      /* a change of state: a shard starts, moves, ends */
     KCL_LOG_DEBUG,     /* every step of every machine */
-    KCL_LOG_OFF = 9    /* as a limit only: nothing at all */
+    KCL_LOG_OFF        /* as a limit only: nothing at all */
 } kcl_log_level;
 
 /** One key and its value; both NUL-terminated. */

@@ -461,8 +461,8 @@ kcl_rc kcl_config_set_require_existing(kcl_config *c, int on, kcl_error *err)
 
 kcl_rc kcl_config_set_log_level(kcl_config *c, kcl_log_level level, kcl_error *err)
 {
-    if (level > KCL_LOG_DEBUG) {
-        return kcl_error_set(err, KCL_ECONFIG, "log_level: must be one of error|warn|info|debug");
+    if (level > KCL_LOG_OFF) {
+        return kcl_error_set(err, KCL_ECONFIG, "log_level: must be one of %s", rows[KCL_OPTION_log_level].choices);
     }
     c->numbers[KCL_OPTION_log_level] = level;
     return KCL_OK;
