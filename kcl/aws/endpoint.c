@@ -58,13 +58,15 @@ const struct kcl_partition *kcl_partition_of(const char *region)
 static kcl_rc use_url(struct kcl_endpoint *out, const char *url, kcl_error *err)
 {
     bool https = strncmp(url, "https://", 8) == 0;
+    if (strchr(url, '@') != NULL)
+        return kcl_error_set(err, KCL_ECONFIG, "endpoint: takes no user name and password");
     if (!https && strncmp(url, "http://", 7) != 0)
         return kcl_error_set(err, KCL_ECONFIG, "endpoint \"%.200s\": must begin with https:// or http://", url);
     const char *host = url + (https ? 8 : 7);
     size_t host_size = strcspn(host, "/");
     const char *path = host + host_size;
     for (const char *c = url; *c != '\0'; c++)
-        if ((unsigned char)*c <= ' ' || *c == 0x7f || strchr("@?#\\\"<>%", *c) != NULL)
+        if ((unsigned char)*c <= ' ' || *c == 0x7f || strchr("?#\\\"<>%", *c) != NULL)
             return kcl_error_set(err, KCL_ECONFIG, "endpoint \"%.200s\": only scheme, host, port and path", url);
     int size = snprintf(out->url, sizeof(out->url), "%s%s", url, *path == '\0' ? "/" : "");
     if (host_size == 0 || host[0] == ':' || size < 0 || (size_t)size >= sizeof(out->url))

@@ -144,7 +144,8 @@ static kcl_rc set_text(kcl_config *c, enum kcl_option_id id, const char *value, 
     if (value != NULL && value[0] != '\0') {
         const char *wanted = row->check(value);
         if (wanted != NULL) {
-            const char *shown = row->kind == KIND_SECRET ? "(hidden)" : value;
+            /* What stands before an @ is a user name and a password. */
+            const char *shown = row->kind == KIND_SECRET || strchr(value, '@') != NULL ? "(hidden)" : value;
             return kcl_error_set(err, KCL_ECONFIG, "%s = \"%.100s\": must be %s", row->name, shown, wanted);
         }
         copy = kcl_strdup(value);
