@@ -326,6 +326,8 @@ static const struct row rows[] = {
     {"one that drains hands on all at once", 3, {ON, OUT, ON}, {0}, {0, 6, 0}, 0, 1, false, {3, 0, 3}, 0, 6, 0},
     {"one that drains, and nobody is there", 1, {OUT}, {0}, {3}, 2, PLENTY, true, {0}, 0, 0, 5},
     {"nobody is there", 1, {OFF}, {0}, {1}, 1, PLENTY, true, {0}, 0, 0, 2},
+    {"free ones even it out: nothing else moves", 2, {ON, ON}, {0}, {3, 1}, 2, PLENTY, true, {3, 3}, 0, 0, 0},
+    {"one of nobody and one of a dead one, room for one", 2, {ON, OFF}, {1}, {0, 1}, 1, PLENTY, true, {1}, 0, 0, 1},
     {"the one with most keeps the odd lease", 3, {ON, ON, ON}, {0}, {0, 4, 0}, 0, PLENTY, true, {1, 2, 1}, 2, 0, 0},
 };
 
@@ -748,10 +750,16 @@ static void test_a_deadline_counts_from_when_the_answer_was_asked_for(void **sta
 
 static void test_the_plan_ends_with_the_clean_up(void **state)
 {
+    struct kcl_shard_list *list = kcl_shard_list_new(2);
+    const struct kcl_assign_options options = {.cleanup = {.stream = KIT_STREAM, .epoch_s = KIT_EPOCH, .listed = list},
+                                               .moves_max = PLENTY};
     struct kcl_table table;
-    struct kcl_plan *plan;
+    struct kcl_plan *plan = NULL;
 
     (void)state;
+    assert_non_null(list);
+    kit_add_shard(list, "2", NULL, NULL, NULL, NULL, NULL, 1);
+    kit_add_shard(list, "3", "2", NULL, NULL, NULL, NULL, 0);
     kcl_table_init(&table);
     kit_put_member(&table, "a#1", KCL_MEMBER_ACTIVE, 1, 9);
     kit_put_lease(&table, &(struct kit_lease){.shard = "1", .epoch_s = 6, .rev = 4});
@@ -760,7 +768,7 @@ static void test_the_plan_ends_with_the_clean_up(void **state)
                                               .parents = {"2"},
                                               .checkpoint = {.kind = KCL_AFTER_SEQUENCE, .sequence = "1"}});
     kit_put_lease(&table, &(struct kit_lease){.shard = "4", .stream = "other"});
-    plan = plan_of(&table, PLENTY, true);
+    assert_int_equal(kcl_assign_plan(&table, &options, &plan), KCL_OK);
     assert_int_equal(plan->count, 3);
     assert_int_equal(plan->claims_count, 1);
     assert_string_equal(plan->steps[0].key, "s/7/3");
@@ -771,6 +779,7 @@ static void test_the_plan_ends_with_the_clean_up(void **state)
     assert_string_equal(plan->steps[2].key, "s/6/1");
     assert_int_equal(plan->steps[2].rev, 4);
     kcl_plan_release(plan);
+    kcl_shard_list_release(list);
     kcl_table_fini(&table);
 }
 
