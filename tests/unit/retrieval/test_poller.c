@@ -446,6 +446,33 @@ static void the_end_hands_over_records_and_children(void **unused)
     finish(&w);
 }
 
+/* Only the iterator tells the end: some services name no children, and children alone end nothing. */
+static void the_end_is_told_by_the_iterator_alone(void **unused)
+{
+    struct kcl_stream_answer a = {0};
+    struct world w;
+
+    (void)unused;
+    begin_at_horizon(&w);
+    iterator(&w, "i");
+    a.block = block_of(three, 5, 10);
+    a.iterator = kcl_text_new("j", 1);
+    a.shards = kcl_shard_list_new(2);
+    assert_non_null(a.shards);
+    give(&w, &a);
+    assert_int_equal(w.records, 3);
+    assert_int_equal(w.ends, 0);
+    wait_ask(&w);
+    assert_string_equal(w.ask.iterator->data, "j");
+    a = (struct kcl_stream_answer){0};
+    a.block = block_of(none, 0, 10);
+    a.at_end = true;
+    give(&w, &a);
+    assert_int_equal(w.ends, 1);
+    assert_null(w.children);
+    finish(&w);
+}
+
 static void without_credit_nothing_is_asked(void **unused)
 {
     struct world w;
@@ -541,6 +568,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_is_too_big_asks_for_less),
         cmocka_unit_test(a_missing_shard_is_told_once_an_episode),
         cmocka_unit_test(the_end_hands_over_records_and_children),
+        cmocka_unit_test(the_end_is_told_by_the_iterator_alone),
         cmocka_unit_test(without_credit_nothing_is_asked),
         cmocka_unit_test(a_restart_forgets_the_ask_and_drops_its_answer),
         cmocka_unit_test(every_error_is_tried_again),

@@ -175,6 +175,36 @@ static void an_empty_batch_is_delivered_when_it_was_asked_for(void **unused)
     rig_fini(&r);
 }
 
+static void an_empty_batch_raises_nothing(void **unused)
+{
+    kcl_lease lease = rig_lease();
+    struct kcl_unit_options o = rig_options(&lease);
+    struct kcl_runner_event call = {0};
+    struct rig r;
+
+    (void)unused;
+    o.idle_call_ms = 2000;
+    o.automatic = false;
+    rig_init_with(&r, &o);
+    rig_run(&r);
+    rig_feed(&r, 2, false, 0);
+    rig_done(&r, true);
+    rig_wait(&r, 2000);
+    assert_true(r.empty);
+    call.position = rig_after(3);
+    rig_call(&r, 1, &call);
+    assert_int_equal(r.answered_rc, KCL_EPAST);
+    call = (struct kcl_runner_event){0};
+    call.last = true;
+    rig_call(&r, 2, &call);
+    assert_int_equal(rig_number(&r.commit.position), 2);
+    rig_reply(&r, &r.commit, KCL_STORE_OK);
+    assert_int_equal(r.answered_rc, KCL_OK);
+    rig_done(&r, true);
+    assert_int_equal(r.commit.kind, 0);
+    rig_fini(&r);
+}
+
 static void fenced_it_stands_still_and_then_goes_on(void **unused)
 {
     struct rig r;
@@ -471,6 +501,7 @@ int main(void)
         cmocka_unit_test(a_fenced_commit_ends_the_shard),
         cmocka_unit_test(fetching_is_bounded_by_queue_credit_and_pause),
         cmocka_unit_test(an_empty_batch_is_delivered_when_it_was_asked_for),
+        cmocka_unit_test(an_empty_batch_raises_nothing),
         cmocka_unit_test(fenced_it_stands_still_and_then_goes_on),
         cmocka_unit_test(the_thread_fenced_before_the_loop_does_not_spin),
         cmocka_unit_test(calls_of_the_user_are_answered),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a worker ends that never became a member. */
+/* How a worker starts, and how one ends that never became a member. */
 #include <string.h>
 
 #include "kcl/base/map.h"
@@ -20,21 +20,29 @@ static void step(enum kcl_coordinator_event_kind kind, kcl_rc rc)
     kcl_coordinator_step(&c, now_ms, false, &event, &out);
 }
 
-/* Up to the join. */
-static int set_up(void **state)
+/* Up to the question for the stream. */
+static void start(uint64_t start_timeout_ms)
 {
-    (void)state;
     now_ms = 1000000;
     kcl_table_init(&table);
     kcl_map_init(&held);
     const struct kcl_coordinator_options options = {.self = "w#1",
-                                                    .start_timeout_ms = 5000,
+                                                    .start_timeout_ms = start_timeout_ms,
                                                     .shutdown_timeout_ms = 25000,
                                                     .table = &table,
                                                     .held = &held,
                                                     .seed = 1};
     kcl_coordinator_init(&c, &options);
     step(COORDINATOR_START, KCL_OK);
+    assert_int_equal(out.count, 1);
+    assert_int_equal(out.effects[0].kind, COORDINATOR_DESCRIBE);
+}
+
+/* Up to the join. */
+static int set_up(void **state)
+{
+    (void)state;
+    start(5000);
     step(COORDINATOR_DESCRIBED, KCL_OK);
     assert_int_equal(c.sm.state, COORDINATOR_JOINING);
     return 0;
@@ -97,9 +105,57 @@ static void test_a_member_that_cannot_say_goodbye_says_so(void **state)
     assert_ended(KCL_EBUSY);
 }
 
+/* Asks for the stream again and again, without an answer of use, until `until_ms` or its end. Returns how often. */
+static int find_in_vain(uint64_t until_ms)
+{
+    int asked = 0;
+    while (c.sm.state == COORDINATOR_FINDING && now_ms < until_ms) {
+        if (c.waiting_op != 0) {
+            asked++;
+            step(COORDINATOR_DESCRIBED, KCL_ECONNECT);
+            assert_true(kcl_coordinator_due_ms(&c) > now_ms); /* after a pause */
+        } else {
+            now_ms = kcl_coordinator_due_ms(&c);
+            step(COORDINATOR_TICK, KCL_OK);
+        }
+    }
+    return asked;
+}
+
+static void test_a_stream_that_does_not_answer_is_asked_for_until_the_time_is_over(void **state)
+{
+    (void)state;
+    start(5000);
+    assert_in_range(find_in_vain(KCL_NEVER), 3, 1000);
+    assert_int_equal(now_ms, 1005000);
+    assert_ended(KCL_ECONNECT);
+}
+
+static void test_without_a_time_out_it_is_asked_for_for_ever(void **state)
+{
+    (void)state;
+    start(0);
+    assert_in_range(find_in_vain(now_ms + 24 * 3600 * 1000), 1000, 1000000);
+    assert_int_equal(c.sm.state, COORDINATOR_FINDING);
+}
+
+static void test_what_no_repetition_mends_ends_a_start_at_once(void **state)
+{
+    static const kcl_rc refusals[] = {KCL_ENOSTREAM, KCL_EACCESS, KCL_ECREDENTIALS, KCL_EREGION};
+    (void)state;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        start(5000);
+        step(COORDINATOR_DESCRIBED, refusals[i]);
+        assert_ended(refusals[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_stream_that_does_not_answer_is_asked_for_until_the_time_is_over),
+        cmocka_unit_test(test_without_a_time_out_it_is_asked_for_for_ever),
+        cmocka_unit_test(test_what_no_repetition_mends_ends_a_start_at_once),
         cmocka_unit_test_setup_teardown(test_a_start_that_runs_out_of_time_takes_its_join_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_shutdown_before_the_join_was_answered_is_clean, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_member_that_cannot_say_goodbye_says_so, set_up, tear_down),

@@ -129,6 +129,59 @@ static void test_a_listing_with_gaps_is_tried_again_then_all_are_listed(void **s
     assert_int_equal(out.effects[0].filter, KCL_FILTER_NONE);
 }
 
+static void test_a_listing_that_becomes_whole_is_used(void **state)
+{
+    (void)state;
+    role(true, false);
+    for (int i = 0; i < 2; i++) {
+        step((struct kcl_planner_event){.kind = PLANNER_LISTED});
+        wished(2, true);
+        assert_int_equal(p.sm.state, PLANNER_IDLE); /* no lease is made of it */
+        while (p.sm.state == PLANNER_IDLE) {
+            tick();
+        }
+    }
+    step((struct kcl_planner_event){.kind = PLANNER_LISTED});
+    wished(3, false);
+    assert_sends(KCL_STORE_SYNC, 0, 3);
+    assert_true(out.effects[0].done);
+}
+
+/* A stream that is not found, too: the leases stay, and it is asked for again, ever more slowly. */
+static void test_a_listing_that_fails_is_tried_again_later(void **state)
+{
+    static const uint64_t pauses_ms[] = {5000, 10000, 20000, 30000, 30000};
+    (void)state;
+    role(true, true);
+    for (size_t i = 0; i < sizeof(pauses_ms) / sizeof(pauses_ms[0]); i++) {
+        uint64_t failed_ms = now_ms;
+        assert_effect(PLANNER_LIST);
+        step((struct kcl_planner_event){.kind = PLANNER_LISTED, .rc = KCL_ENOSTREAM});
+        while (p.sm.state == PLANNER_IDLE) {
+            assert_true(out.count == 0 || out.effects[0].kind == PLANNER_MAKE_PLAN);
+            tick();
+        }
+        assert_int_equal(now_ms, failed_ms + pauses_ms[i]);
+    }
+    step((struct kcl_planner_event){.kind = PLANNER_LISTED});
+    assert_effect(PLANNER_MAKE_WISHES);
+}
+
+static void test_the_shards_are_compared_again_after_the_interval(void **state)
+{
+    (void)state;
+    rest(true);
+    uint64_t synced_ms = now_ms;
+    do {
+        tick();
+        if (out.count == 1 && out.effects[0].kind == PLANNER_MAKE_PLAN) {
+            step((struct kcl_planner_event){.kind = PLANNER_PLAN, .plan = NULL});
+        }
+    } while (p.sm.state == PLANNER_IDLE);
+    assert_effect(PLANNER_LIST);
+    assert_int_equal(now_ms, synced_ms + 60000);
+}
+
 static void test_wishes_go_in_pieces(void **state)
 {
     (void)state;
@@ -263,6 +316,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_without_the_role_it_does_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_first_listing_is_filtered_and_a_later_one_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_listing_with_gaps_is_tried_again_then_all_are_listed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_listing_that_becomes_whole_is_used, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_listing_that_fails_is_tried_again_later, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_shards_are_compared_again_after_the_interval, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wishes_go_in_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_hold_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_plan_goes_by_kind_and_in_pieces, set_up, tear_down),

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How an application and its leases begin: what the first worker lists and makes, whom a restart takes over from. */
+#include <string.h>
+
+#include "kcl/base/bytes.h"
+#include "kcl/worker/router.h"
+#include "leases/key.h"
+#include "tests/support/test.h"
+
+#define SELF    "w#0000000000000002"
+#define OLD     "w#0000000000000001"
+#define SHARD   "shardId-000000000000"
+#define OPEN    "0", "340282366920938463463374607431768211455"
+#define EPOCH_S 1600000000
+#define BORN_MS 1700000000000
+
+static struct {
+    struct kcl_router *router;
+    uint64_t now_ms;
+    struct kcl_stream_ask described, listed, read; /* the last of each */
+    struct kcl_runner_ask run;
+    struct kcl_store_ask asked; /* of membership; the last */
+    struct kcl_store_ask of_shard;
+    struct kcl_lease_wish wishes[4]; /* of the last sync or end */
+    size_t wishes_count;
+    char evicted[KCL_WORKER_ID_SIZE];
+    bool predecessor_gone;
+    uint64_t looked_for; /* the process that was looked for */
+} f;
+
+static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
+{
+    (void)self;
+    struct kcl_stream_ask *kept = ask->kind == KCL_STREAM_DESCRIBE ? &f.described
+                                  : ask->kind == KCL_STREAM_LIST   ? &f.listed
+                                                                   : &f.read;
+    *kept = *ask;
+    kept->iterator = NULL;
+    return KCL_OK;
+}
+
+static void stream_cancel(void *self, uint64_t slot)
+{
+    (void)self;
+    (void)slot;
+}
+
+static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
+{
+    (void)self;
+    if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_HEARTBEAT) {
+        f.asked = *ask;
+    } else if (ask->kind == KCL_STORE_EVICT) {
+        memcpy(f.evicted, ask->member, sizeof(f.evicted));
+    } else if (ask->slot != 0) {
+        f.of_shard = *ask;
+    }
+    for (size_t i = 0; ask->wishes != NULL && i < ask->wishes->count; i++) {
+        assert_true(i < sizeof(f.wishes) / sizeof(f.wishes[0]));
+        f.wishes[i] = ask->wishes->wishes[i];
+        f.wishes_count = i + 1;
+    }
+    return KCL_OK;
+}
+
+static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
+{
+    (void)self;
+    f.run = *ask;
+    kcl_block_release(ask->block);
+    kcl_text_release(ask->pending_state);
+    return KCL_OK;
+}
+
+static void runner_done(void *self, uint64_t slot, uint64_t op, kcl_rc rc)
+{
+    (void)self;
+    (void)slot;
+    (void)op;
+    (void)rc;
+}
+
+static void runner_slot(void *self, uint64_t slot)
+{
+    (void)self;
+    (void)slot;
+}
+
+static void on_note(void *user, const struct kcl_router_note *note)
+{
+    (void)user;
+    (void)note;
+}
+
+static void on_life(void *user, uint64_t life_until_ms)
+{
+    (void)user;
+    (void)life_until_ms;
+}
+
+static bool process_gone(void *user, uint64_t pid, uint64_t pid_started)
+{
+    (void)user;
+    f.looked_for = pid * 1000 + pid_started;
+    return f.predecessor_gone;
+}
+
+/* An answer of the store that shows this worker, a lease of ours when `owner` is, and `other` unless it is NULL. */
+static void reply(const char *owner, const kcl_member *other)
+{
+    char key[KCL_LEASE_KEY_SIZE];
+    struct kcl_store_reply r;
+    memset(&r, 0, sizeof(r));
+    kcl_changes_init(&r.changes);
+    r.op = f.asked.op;
+    r.kind = f.asked.kind;
+    r.sent_ms = f.now_ms;
+    r.answer.generation = (kcl_generation){1, 1};
+    r.answer.version = 1;
+    r.answer.born_ms = BORN_MS;
+    const kcl_member self = {.id = SELF, .joined_us = 1};
+    kcl_changes_on_member(&r.changes, &self);
+    if (other != NULL) {
+        kcl_changes_on_member(&r.changes, other);
+    }
+    assert_true(kcl_lease_key_make(key, "s", EPOCH_S, SHARD));
+    const kcl_lease lease = {.key = key,
+                             .shard = SHARD,
+                             .owner = owner,
+                             .token = 5,
+                             .hash_start = "",
+                             .hash_end = "",
+                             .behind_ms = -1,
+                             .start = {.kind = KCL_AT_TRIM_HORIZON}};
+    if (owner != NULL) {
+        kcl_changes_on_lease(&r.changes, &lease);
+    }
+    assert_int_equal(r.changes.rc, KCL_OK);
+    kcl_router_on_store(f.router, f.now_ms, &r);
+    kcl_store_reply_fini(&r);
+}
+
+/* Up to the join that is out. The stream was made at `epoch_s`. */
+static void begin(kcl_position position, int64_t epoch_s)
+{
+    memset(&f, 0, sizeof(f));
+    f.now_ms = 1000000;
+    const struct kcl_router_options options = {.self = SELF,
+                                               .host = "here",
+                                               .boot_id = "boot",
+                                               .lease_duration_ms = 300000,
+                                               .shutdown_timeout_ms = 25000,
+                                               .handoff_timeout_ms = 30000,
+                                               .callback_timeout_ms = 600000,
+                                               .poll_idle_ms = 500,
+                                               .sync_interval_ms = 60000,
+                                               .budget_bytes = 1 << 20,
+                                               .batch_records = 1000,
+                                               .automatic = true,
+                                               .position = position,
+                                               .seed = 1,
+                                               .stream = {stream_submit, stream_cancel, NULL},
+                                               .store = {store_submit, NULL},
+                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
+                                               .on_note = on_note,
+                                               .on_life = on_life,
+                                               .process_gone = process_gone};
+    assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
+    kcl_router_start(f.router, f.now_ms);
+    kcl_router_turn(f.router, f.now_ms);
+    struct kcl_stream_answer answer = {.op = f.described.op,
+                                       .kind = KCL_STREAM_DESCRIBE,
+                                       .created_s = epoch_s,
+                                       .active = true,
+                                       .stream_name = "s",
+                                       .service_ms = BORN_MS + 2000};
+    kcl_router_on_stream(f.router, f.now_ms, &answer);
+    assert_int_equal(f.asked.kind, KCL_STORE_JOIN);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    kcl_router_free(f.router);
+    f.router = NULL;
+    return 0;
+}
+
+static struct kcl_shard *add_shard(struct kcl_shard_list *list, const char *id, const char *start, const char *end)
+{
+    struct kcl_shard *shard = &list->shards[list->count++];
+    (void)kcl_string_copy(shard->id, sizeof(shard->id), id);
+    (void)kcl_string_copy(shard->hash_start, sizeof(shard->hash_start), start);
+    (void)kcl_string_copy(shard->hash_end, sizeof(shard->hash_end), end);
+    return shard;
+}
+
+/* The one shard of the stream, as the answer to the list that was asked for. */
+static void listed(void)
+{
+    struct kcl_stream_answer answer = {.op = f.listed.op, .kind = KCL_STREAM_LIST};
+    answer.shards = kcl_shard_list_new(1);
+    assert_non_null(answer.shards);
+    (void)add_shard(answer.shards, SHARD, OPEN);
+    kcl_router_on_stream(f.router, f.now_ms, &answer);
+    kcl_stream_answer_fini(&answer);
+}
+
+static const kcl_position latest = {.kind = KCL_AT_LATEST};
+static const kcl_position horizon = {.kind = KCL_AT_TRIM_HORIZON};
+static const kcl_position at_time = {.kind = KCL_AT_TIMESTAMP, .time_ms = 1650000000123};
+
+static void assert_first(enum kcl_stream_filter filter, int64_t at_ms, kcl_position start)
+{
+    assert_int_equal(f.listed.kind, KCL_STREAM_LIST);
+    assert_int_equal(f.listed.filter, filter);
+    if (filter == KCL_FILTER_AT_TIMESTAMP) {
+        assert_int_equal(f.listed.at_ms, at_ms);
+    }
+    listed();
+    assert_int_equal(f.wishes_count, 1);
+    assert_int_equal(kcl_position_compare(&f.wishes[0].start, &start), 0);
+}
+
+static void test_from_the_horizon_the_oldest_shards_are_listed(void **state)
+{
+    (void)state;
+    begin(horizon, EPOCH_S);
+    reply(NULL, NULL);
+    assert_first(KCL_FILTER_AT_TRIM_HORIZON, 0, horizon);
+}
+
+static void test_from_a_time_the_shards_of_that_time_are_listed_and_it_is_stored(void **state)
+{
+    (void)state;
+    begin(at_time, EPOCH_S);
+    reply(NULL, NULL);
+    assert_first(KCL_FILTER_AT_TIMESTAMP, at_time.time_ms, at_time);
+}
+
+/* Not those that are open now: whoever writes between the two would be missed. */
+static void test_from_latest_the_shards_of_the_birth_of_the_application_are_listed(void **state)
+{
+    const kcl_position birth = {.kind = KCL_AT_TIMESTAMP, .time_ms = BORN_MS};
+    (void)state;
+    begin(latest, EPOCH_S);
+    reply(NULL, NULL);
+    assert_first(KCL_FILTER_AT_TIMESTAMP, BORN_MS, birth);
+}
+
+/* The service refuses a time before the stream was made. */
+static void test_from_latest_of_a_younger_stream_its_first_shards_are_listed(void **state)
+{
+    const kcl_position birth = {.kind = KCL_AT_TIMESTAMP, .time_ms = BORN_MS};
+    (void)state;
+    begin(latest, BORN_MS / 1000 + 1);
+    reply(NULL, NULL);
+    assert_first(KCL_FILTER_AT_TIMESTAMP, BORN_MS + 1000, birth);
+}
+
+static void test_with_leases_all_shards_are_listed(void **state)
+{
+    (void)state;
+    begin(at_time, EPOCH_S);
+    reply("another#1", NULL);
+    assert_int_equal(f.listed.kind, KCL_STREAM_LIST);
+    assert_int_equal(f.listed.filter, KCL_FILTER_NONE);
+}
+
+static void test_leases_of_a_predecessor_whose_process_is_gone_are_free_at_once(void **state)
+{
+    const kcl_member old = {.id = OLD, .joined_us = 9, .host = "here", .boot_id = "boot", .pid = 42, .pid_started = 7};
+    (void)state;
+    begin(horizon, EPOCH_S);
+    f.predecessor_gone = true;
+    reply(NULL, &old);
+    assert_int_equal(f.looked_for, 42007);
+    assert_string_equal(f.evicted, OLD);
+}
+
+static void test_nobody_else_is_evicted(void **state)
+{
+    const kcl_member others[] = {
+        {.id = OLD, .joined_us = 9, .host = "there", .boot_id = "boot", .pid = 42},
+        {.id = OLD, .joined_us = 9, .host = "here", .boot_id = "another", .pid = 42},
+        {.id = OLD, .joined_us = 9, .host = "here", .boot_id = "boot", .pid = 42, .state = KCL_MEMBER_LOST},
+        {.id = "w2#1", .joined_us = 9, .host = "here", .boot_id = "boot", .pid = 42},
+        {.id = OLD, .joined_us = 9, .host = "here", .boot_id = "boot", .pid = 42}};
+    const size_t count = sizeof(others) / sizeof(others[0]);
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        begin(horizon, EPOCH_S);
+        f.predecessor_gone = i + 1 < count; /* the last one's process runs */
+        reply(NULL, &others[i]);
+        assert_string_equal(f.evicted, "");
+        (void)tear_down(NULL);
+    }
+}
+
+static void run_done(void)
+{
+    struct kcl_runner_event event = {
+        .slot = f.run.slot, .op = f.run.op, .kind = KCL_RUNNER_DONE, .asked = f.run.kind, .ok = true};
+    kcl_router_on_runner(f.router, f.now_ms, &event);
+}
+
+/* Up to the first list of records. */
+static void read_shard(void)
+{
+    struct kcl_stream_answer a = {.slot = f.read.slot, .op = f.read.op, .kind = KCL_STREAM_ITERATOR};
+    assert_int_equal(f.run.kind, KCL_RUNNER_START);
+    run_done();
+    assert_int_equal(f.run.kind, KCL_RUNNER_INITIALIZE);
+    run_done();
+    a.iterator = kcl_text_new("i", 1);
+    kcl_router_on_stream(f.router, f.now_ms, &a);
+    kcl_stream_answer_fini(&a);
+    assert_int_equal(f.read.kind, KCL_STREAM_RECORDS);
+}
+
+/* Whatever the application's position is: nothing of a child may be left out. */
+static void test_children_begin_at_their_oldest_record(void **state)
+{
+    (void)state;
+    begin(latest, EPOCH_S);
+    reply(SELF, NULL);
+    read_shard();
+    struct kcl_stream_answer a = {.slot = f.read.slot, .op = f.read.op, .kind = KCL_STREAM_RECORDS, .at_end = true};
+    a.block = kcl_block_new(NULL, 0);
+    a.shards = kcl_shard_list_new(2);
+    assert_non_null(a.block);
+    assert_non_null(a.shards);
+    struct kcl_shard *child = add_shard(a.shards, "shardId-000000000001", "0", "4");
+    (void)kcl_string_copy(child->parents[0], sizeof(child->parents[0]), SHARD);
+    child = add_shard(a.shards, "shardId-000000000002", "5", "9");
+    (void)kcl_string_copy(child->parents[0], sizeof(child->parents[0]), SHARD);
+    (void)kcl_string_copy(child->parents[1], sizeof(child->parents[1]), "other");
+    f.wishes_count = 0;
+    kcl_router_on_stream(f.router, f.now_ms, &a);
+    kcl_stream_answer_fini(&a);
+    assert_int_equal(f.run.kind, KCL_RUNNER_SHARD_ENDED);
+    run_done();
+    assert_int_equal(f.of_shard.kind, KCL_STORE_END);
+    assert_int_equal(f.wishes_count, 2);
+    assert_string_equal(f.wishes[0].key, "s/1600000000/shardId-000000000001");
+    assert_string_equal(f.wishes[0].parents[0], SHARD);
+    assert_string_equal(f.wishes[1].parents[1], "other");
+    assert_string_equal(f.wishes[1].hash_end, "9");
+    assert_int_equal(f.wishes[0].start.kind, KCL_AT_TRIM_HORIZON);
+    assert_int_equal(f.wishes[1].start.kind, KCL_AT_TRIM_HORIZON);
+}
+
+/* Not found is no end: the lease is given back, and who plans looks whether the shard has left the stream. */
+static void test_a_shard_that_is_not_found_is_given_back_not_ended(void **state)
+{
+    (void)state;
+    begin(horizon, EPOCH_S);
+    reply(SELF, NULL);
+    read_shard();
+    for (int i = 0; i < 3; i++) {
+        struct kcl_stream_answer a = {.slot = f.read.slot, .op = f.read.op, .kind = f.read.kind, .rc = KCL_ENOSTREAM};
+        assert_int_equal(f.of_shard.kind, 0);
+        kcl_router_on_stream(f.router, f.now_ms, &a);
+        f.now_ms += 15000;
+        kcl_router_turn(f.router, f.now_ms);
+    }
+    assert_int_equal(f.run.kind, KCL_RUNNER_SHUTDOWN_REQUESTED);
+    run_done();
+    assert_int_equal(f.of_shard.kind, KCL_STORE_PASS);
+    assert_int_equal(f.of_shard.token, 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_from_the_horizon_the_oldest_shards_are_listed, tear_down),
+        cmocka_unit_test_teardown(test_from_a_time_the_shards_of_that_time_are_listed_and_it_is_stored, tear_down),
+        cmocka_unit_test_teardown(test_from_latest_the_shards_of_the_birth_of_the_application_are_listed, tear_down),
+        cmocka_unit_test_teardown(test_from_latest_of_a_younger_stream_its_first_shards_are_listed, tear_down),
+        cmocka_unit_test_teardown(test_with_leases_all_shards_are_listed, tear_down),
+        cmocka_unit_test_teardown(test_leases_of_a_predecessor_whose_process_is_gone_are_free_at_once, tear_down),
+        cmocka_unit_test_teardown(test_nobody_else_is_evicted, tear_down),
+        cmocka_unit_test_teardown(test_children_begin_at_their_oldest_record, tear_down),
+        cmocka_unit_test_teardown(test_a_shard_that_is_not_found_is_given_back_not_ended, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
