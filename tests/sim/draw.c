@@ -127,12 +127,16 @@ void sim_draw(struct sim_options *o, uint64_t seed)
     }
     spare_tokens(o, &rng);
     spare_short_hold(o);
+    o->on_failure = (kcl_on_failure)kcl_rng_below(&rng, 4);
+    o->on_failure_attempts = 1 + (uint32_t)kcl_rng_below(&rng, 3);
+    o->poison = sometimes(&rng, 3, 10);
 }
 
 void sim_print_options(const struct sim_options *o)
 {
     static const char *const positions[] = {
         [KCL_AT_TRIM_HORIZON] = "oldest", [KCL_AT_LATEST] = "latest", [KCL_AT_TIMESTAMP] = "timestamp"};
+    static const char *const policies[] = {"retry", "stop", "dead_letter", "bisect"};
     printf("seed %" PRIu64 ": %zu workers, %zu shards, D %" PRIu64 " ms, from %s, head %" PRIu64 ", run %" PRIu64
            ", settle %" PRIu64 "\n",
            o->seed, o->workers, o->shards, o->lease_duration_ms, positions[o->position], o->head_ms, o->run_ms,
@@ -141,6 +145,8 @@ void sim_print_options(const struct sim_options *o)
            o->lost_request, o->delayed_request, o->lost_answer, o->lost_notify, o->stream_error);
     printf("  callbacks up to %u ms, failing %u, stuck %u (in 1000), time-out %" PRIu64 "\n", o->callback_ms,
            o->callback_fails, o->callback_stuck, o->callback_timeout_ms);
+    printf("  on failure: %s after %u, poison %u (in 1000)\n", policies[o->on_failure], o->on_failure_attempts,
+           o->poison);
     printf("  limit %u, budget %" PRIu64 ", hand-off %" PRIu64 ", list lag %u%s%s%s\n ", o->max_leases, o->budget_bytes,
            o->handoff_ms, o->list_lag_ms, o->manual ? ", manual checkpoints" : "",
            o->no_children ? ", children not told" : "", o->require_existing ? ", require_existing" : "");

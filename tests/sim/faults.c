@@ -199,6 +199,7 @@ static void fault_store(struct sim_world *w, enum sim_fault fault)
     case SIM_RESTART:
         kcl_memory_store_set_identity(w->store, ++w->identity);
         w->losses++;
+        w->lost_ms = w->now_ms;
         return;
     default:
         w->store_frozen_until_ms = w->now_ms + kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);

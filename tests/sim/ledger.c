@@ -189,9 +189,19 @@ static void check_first(struct sim_world *w, const struct sim_slot *slot, size_t
     }
 }
 
-void sim_ledger_start(struct sim_world *w, const struct sim_worker *worker, struct sim_slot *slot,
-                      const struct kcl_block *block)
+/* One slot reads on where it was, whatever its reader went through. */
+static void check_next(struct sim_world *w, const struct sim_slot *slot, size_t index)
 {
+    if (index != slot->next_index) {
+        sim_violation(w, "S4: %s is read on at record %zu, not at %zu", w->stream.shards[slot->shard].id, index,
+                      slot->next_index);
+    }
+}
+
+void sim_ledger_start(struct sim_world *w, const struct sim_worker *worker, struct sim_slot *slot,
+                      const struct kcl_runner_ask *ask)
+{
+    const struct kcl_block *block = ask->block;
     struct sim_shard *shard = &w->stream.shards[slot->shard];
     struct sim_book *book = &w->books[slot->shard];
     sim_say(w, "w%-2zu callback %s, %zu records, token %" PRIu64, worker->index, shard->id, block->batch.records_count,
@@ -206,7 +216,10 @@ void sim_ledger_start(struct sim_world *w, const struct sim_worker *worker, stru
         }
         if (i == 0 && !slot->delivered) {
             check_first(w, slot, index);
+        } else if (i == 0) {
+            check_next(w, slot, index);
         }
+        slot->next_index = i == 0 ? index : slot->next_index;
         if (expected == SIZE_MAX ? index > book->accepted_upto : index != expected) {
             sim_violation(w, "S4: %s record %zu delivered before %zu was accepted", shard->id, index,
                           expected == SIZE_MAX ? book->accepted_upto : expected);
@@ -219,6 +232,7 @@ void sim_ledger_start(struct sim_world *w, const struct sim_worker *worker, stru
     if (block->batch.records_count > 0) {
         slot->delivered = true;
         check_lineage(w, worker, slot);
+        sim_failures_begin(w, slot, ask, slot->next_index, expected);
     }
 }
 
@@ -409,6 +423,7 @@ void sim_ledger_loss(struct sim_world *w)
 {
     w->era++;
     w->losses++;
+    w->lost_ms = w->now_ms;
     for (size_t i = 0; i < w->workers_count; i++) {
         w->workers[i]->left = false; /* who has left may be in an older copy */
     }

@@ -3,7 +3,7 @@
  * sim [--seeds N] [--from S]     N worlds, each drawn from its seed
  * sim --seed S [--print]         one of them, with its story
  *     [--without FAULT]...       and without that kind of fault (or "lost", "stuck", ...: see relax)
- * sim --rules [RULE] [--print]   worlds without one rule of the lease protocol: each must be found out
+ * sim --rules [RULE] [--print]   worlds without one rule: each must be found out (R, W: lease protocol; P: all else)
  * sim --hash [N]                 N worlds twice: the same hash?
  *
  * KCL_SIM_SEEDS is the default of N. A failing world is made smaller before its
@@ -35,8 +35,8 @@
 #define HASH_SEEDS 20
 
 /* What may be left out of a world, beside the kinds of faults. */
-static const char *const extras[] = {"lost",   "late",   "notify", "stream-errors", "failing",    "stuck",
-                                     "manual", "limits", "budget", "list-lag",      "no-children"};
+static const char *const extras[] = {"lost",   "late",   "notify",   "stream-errors", "failing", "stuck", "manual",
+                                     "limits", "budget", "list-lag", "no-children",   "poison",  "policy"};
 #define EXTRAS_N (sizeof(extras) / sizeof(extras[0]))
 
 /* Takes one thing out of a world; false when it was not in it. */
@@ -78,9 +78,15 @@ static bool relax(struct sim_options *o, size_t what)
     case 9:
         o->list_lag_ms = 0;
         return before.list_lag_ms != 0;
-    default:
+    case 10:
         o->no_children = false;
         return before.no_children;
+    case 11:
+        o->poison = 0;
+        return before.poison != 0;
+    default:
+        o->on_failure = KCL_ON_FAILURE_RETRY;
+        return before.on_failure != KCL_ON_FAILURE_RETRY;
     }
 }
 
@@ -203,6 +209,13 @@ static uint64_t slower(void)
     return preload != NULL && strstr(preload, "vgpreload") != NULL ? 50 : SLOWER;
 }
 
+static int run_rules(const char *which, bool print)
+{
+    bool world = which != NULL && which[0] == 'P';
+    int status = world ? 0 : sim_rules(which, print, slower());
+    return which == NULL || world ? sim_world_rules(which, print, slower()) | status : status;
+}
+
 int main(int argc, char **argv)
 {
     const char *seeds = getenv("KCL_SIM_SEEDS");
@@ -234,7 +247,7 @@ int main(int argc, char **argv)
         }
     }
     if (strcmp(mode, "--rules") == 0) {
-        return sim_rules(which, print, slower());
+        return run_rules(which, print);
     }
     if (strcmp(mode, "--hash") == 0) {
         return run_hash(which != NULL ? strtoull(which, NULL, 10) : HASH_SEEDS);

@@ -132,28 +132,13 @@ static void tell_story(const struct sim_world *w, const struct kcl_store_line *l
     }
 }
 
-/* Leases at LATEST: what a sync would do without the rule that pins them to the birth. */
-static void mutate(struct sim_world *w, const struct kcl_store_group *group)
-{
-    const struct kcl_store_ask *ask = &group->first->ask;
-    if ((w->options.mutants & SIM_MUTANT_LATEST) == 0 || ask->kind != KCL_STORE_SYNC) {
-        return;
-    }
-    for (size_t i = 0; i < ask->count; i++) {
-        struct kcl_lease_wish *wish = &ask->wishes->wishes[ask->from + i];
-        if (wish->start.kind == KCL_AT_TIMESTAMP) {
-            wish->start.kind = KCL_AT_LATEST;
-        }
-    }
-}
-
 static void perform(struct sim_worker *worker, struct kcl_store_line *line, const struct kcl_store_group *group,
                     struct kcl_store_reply *replies)
 {
     struct sim_world *w = worker->world;
     bool joins = group->first->ask.kind == KCL_STORE_JOIN;
     bool empty = joins && !sim_store_has_app(w);
-    mutate(w, group);
+    sim_mutate_asks(w, group);
     kcl_store_line_perform(line, group, w->now_ms, replies);
     size_t i = 0;
     for (const struct kcl_store_node *node = group->first; node != NULL; node = node->next, i++) {

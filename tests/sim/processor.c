@@ -60,6 +60,24 @@ static bool fails(struct sim_world *w)
     return !w->calm && sim_chance(w, w->options.callback_fails);
 }
 
+/* A bug is mended some time; without a dead_letter nothing goes on before. */
+static bool refuses(const struct sim_world *w, const struct sim_slot *slot, const struct kcl_runner_ask *ask)
+{
+    bool has_letters =
+        w->options.on_failure == KCL_ON_FAILURE_DEAD_LETTER || w->options.on_failure == KCL_ON_FAILURE_BISECT;
+    if (ask->kind != KCL_RUNNER_RECORDS || ask->block == NULL || ask->dead_letter || (w->calm && !has_letters)) {
+        return false;
+    }
+    const struct sim_shard *shard = &w->stream.shards[slot->shard];
+    for (size_t i = 0; i < ask->block->batch.records_count; i++) {
+        size_t after = sim_ledger_after(w, slot->shard, ask->block->batch.records[i].sequence);
+        if (after != SIZE_MAX && shard->records[after - 1].poison) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void start(struct sim_worker *worker, const struct kcl_runner_ask *ask)
 {
     struct sim_world *w = worker->world;
@@ -78,6 +96,7 @@ static void start(struct sim_worker *worker, const struct kcl_runner_ask *ask)
         slot->token = ask->token;
         slot->shard = sim_stream_find(&w->stream, ask->shard);
         slot->started_ms = w->now_ms;
+        sim_failures_thread(w, worker, slot);
         finish(worker, ask, !fails(w), false, KCL_OK);
         return;
     }
@@ -167,11 +186,12 @@ void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
             const kcl_record *last = &ask->block->batch.records[ask->block->batch.records_count - 1];
             size_t upto = sim_ledger_after(w, slot->shard, last->sequence);
             slot->delivered_upto = upto > slot->delivered_upto ? upto : slot->delivered_upto;
-            sim_ledger_start(w, worker, slot, ask->block);
+            sim_ledger_start(w, worker, slot, ask);
         } else if (ask->kind == KCL_RUNNER_INITIALIZE) {
             sim_ledger_token(w, worker, slot);
         }
-        slot->will_fail = ask->kind != KCL_RUNNER_LEASE_LOST && ask->kind != KCL_RUNNER_STOP && fails(w);
+        slot->will_fail =
+            ask->kind != KCL_RUNNER_LEASE_LOST && ask->kind != KCL_RUNNER_STOP && (fails(w) || refuses(w, slot, ask));
         slot->calls_left = 0;
         if (w->options.manual && may_checkpoint(ask)) {
             slot->calls_left = (uint32_t)kcl_rng_below(&w->rng, SIM_CALLS_MAX + 1);
@@ -253,7 +273,13 @@ void sim_runner_done(struct sim_worker *worker, struct sim_event *event)
         const kcl_record *last = &block->batch.records[block->batch.records_count - 1];
         size_t upto = sim_ledger_after(w, slot->shard, last->sequence);
         slot->done_upto = upto > slot->done_upto ? upto : slot->done_upto;
+        slot->next_index = upto;
         sim_ledger_accept(w, slot->shard, upto);
+    }
+    if (ask.kind == KCL_RUNNER_RECORDS && block != NULL) {
+        sim_failures_end(w, worker, slot, &ask, ok);
+        uint32_t drops = ask.dead_letter ? SIM_MUTANT_DROPS_LETTER : SIM_MUTANT_DROPS;
+        ok = ok || ((w->options.mutants & drops) != 0 && slot->failures >= w->options.on_failure_attempts);
     }
     kcl_block_release(block);
     if (ask.kind == KCL_RUNNER_SHARD_ENDED && ok) {

@@ -22,6 +22,7 @@ struct sim_record {
     uint64_t number; /* sequence number */
     int64_t arrival_ms;
     bool accepted; /* some process_records accepted it */
+    bool poison;   /* process_records always refuses it */
     uint32_t deliveries;
 };
 

@@ -165,6 +165,8 @@ static void init_router(struct sim_worker *worker)
     o.budget_bytes = w->options.budget_bytes;
     o.batch_records = 10000;
     o.automatic = !w->options.manual;
+    o.on_failure = w->options.on_failure;
+    o.on_failure_attempts = w->options.on_failure_attempts;
     o.position.kind = w->options.position;
     if (o.position.kind == KCL_AT_TIMESTAMP) {
         o.position.time_ms = SERVICE_BASE_MS + (int64_t)w->options.position_ms;
@@ -179,6 +181,7 @@ static void init_router(struct sim_worker *worker)
     o.on_note = on_note;
     o.on_life = on_life;
     o.user = worker;
+    sim_mutate_options(w, &o);
     if (kcl_router_new(&worker->router, &o) != KCL_OK) {
         abort();
     }
@@ -250,36 +253,6 @@ static void drop(struct sim_event *event)
     }
 }
 
-/* The owner, not the planner, is told a later deadline. */
-static void put_off_deadlines(const struct sim_worker *worker, const struct kcl_changes *changes)
-{
-    for (size_t i = 0; i < changes->count; i++) {
-        if (changes->entries[i].kind != KCL_CHANGE_LEASE) {
-            continue;
-        }
-        kcl_lease *lease = &changes->entries[i].lease->lease;
-        if (lease->owner != NULL && strcmp(lease->owner, worker->id) == 0) {
-            lease->handoff_ms += 1000000;
-        }
-    }
-}
-
-/* Breaks a rule that lives in the worker, from outside of it. */
-static void mutate(struct sim_worker *worker, const struct sim_event *event)
-{
-    const struct sim_world *w = worker->world;
-    struct kcl_membership *m = &worker->router->membership;
-    if ((w->options.mutants & SIM_MUTANT_REVIVES) != 0 && m->sm.state == MEMBERSHIP_REJOINING) {
-        m->life_over = false;
-        m->life_until_ms = m->life_until_ms == 0 ? w->now_ms + 1000 : m->life_until_ms;
-    }
-    if ((w->options.mutants & SIM_MUTANT_NO_DEADLINE) != 0 && event->replies != NULL) {
-        for (size_t i = 0; i < event->group.count; i++) {
-            put_off_deadlines(worker, &event->replies[i].changes);
-        }
-    }
-}
-
 static void on_replies(struct sim_world *w, struct sim_worker *worker, struct sim_event *event)
 {
     worker->line_busy = false;
@@ -313,7 +286,7 @@ static void after_event(struct sim_world *w, struct sim_worker *worker)
 
 static void to_worker(struct sim_world *w, struct sim_worker *worker, struct sim_event *event)
 {
-    mutate(worker, event);
+    sim_mutate(worker, event);
     switch (event->kind) {
     case SIM_WAKE:
         if (event->at_ms >= worker->wake_ms) {
@@ -358,7 +331,9 @@ static void to_worker(struct sim_world *w, struct sim_worker *worker, struct sim
 static void put(struct sim_world *w)
 {
     if (!w->calm) {
-        sim_ledger_put(w, sim_stream_put(&w->stream, sim_service_ms(w)));
+        struct sim_shard *shard = &w->stream.shards[sim_stream_put(&w->stream, sim_service_ms(w))];
+        shard->records[shard->records_count - 1].poison = sim_chance(w, w->options.poison);
+        sim_ledger_put(w, (size_t)(shard - w->stream.shards));
         sim_push(w, w->now_ms + 1 + kcl_rng_below(&w->rng, w->options.put_every_ms), SIM_PUT, 0);
     }
 }

@@ -11,7 +11,11 @@
  *   faults.c     what goes wrong in it
  *   ledger.c     what must hold: nothing lost, order, one owner
  *   settle.c     what must hold at the end: all read, evenly owned, and at rest
- *   rules.c      worlds without one rule of the lease protocol: each must be found out
+ *   on_failure.c what must hold of batches that keep failing
+ *   mutants.c    workers that break one of their own rules
+ *   prove.c      worlds without one rule, until the ledger finds out; and with it
+ *   rules.c      those of the lease protocol
+ *   world_rules.c those of all else: failures, stalls, the stream, clocks, names
  */
 #ifndef KCL_SIM_WORLD_H
 #define KCL_SIM_WORLD_H
@@ -56,12 +60,18 @@ extern const char *const sim_fault_names[SIM_FAULTS_N];
 
 /** Workers that break one of their own rules: only to prove what the rule is for. */
 enum sim_mutant {
-    SIM_MUTANT_SAME_IDS = 1 << 0,    /* R16: a restart has the id of its predecessor */
-    SIM_MUTANT_GOES_ON = 1 << 1,     /* R21, W2: delivers after `pass` or `end` was sent */
-    SIM_MUTANT_LATEST = 1 << 2,      /* R22: leases are created at LATEST */
-    SIM_MUTANT_NO_LIFE = 1 << 3,     /* W1: nobody looks at the life before a callback */
-    SIM_MUTANT_NO_DEADLINE = 1 << 4, /* W3: the local deadline of a hand-off is far away */
-    SIM_MUTANT_REVIVES = 1 << 5      /* W4: a life that ran out is forgotten */
+    SIM_MUTANT_SAME_IDS = 1 << 0,     /* R16: a restart has the id of its predecessor */
+    SIM_MUTANT_GOES_ON = 1 << 1,      /* R21, W2: delivers after `pass` or `end` was sent */
+    SIM_MUTANT_LATEST = 1 << 2,       /* R22: leases are created at LATEST */
+    SIM_MUTANT_NO_LIFE = 1 << 3,      /* W1: nobody looks at the life before a callback */
+    SIM_MUTANT_NO_DEADLINE = 1 << 4,  /* W3: the local deadline of a hand-off is far away */
+    SIM_MUTANT_REVIVES = 1 << 5,      /* W4: a life that ran out is forgotten */
+    SIM_MUTANT_DROPS = 1 << 6,        /* a batch that failed often enough counts as processed */
+    SIM_MUTANT_DROPS_LETTER = 1 << 7, /* so do records that dead_letter refused */
+    SIM_MUTANT_FEW_ATTEMPTS = 1 << 8, /* one failure is enough, whatever was configured */
+    SIM_MUTANT_WHOLE_LETTER = 1 << 9, /* bisect does not halve */
+    SIM_MUTANT_NO_STOP = 1 << 10,     /* stop is retry */
+    SIM_MUTANT_NO_REST = 1 << 11      /* a shard that stopped is given back at once */
 };
 
 /** What a seed draws, or a scenario sets. Rates are in 1000. */
@@ -91,6 +101,9 @@ struct sim_options {
     uint32_t callback_stuck;
     uint32_t callback_ms; /* most */
     uint64_t callback_timeout_ms;
+    kcl_on_failure on_failure;
+    uint32_t on_failure_attempts;
+    uint32_t poison;               /* records that process_records always refuses */
     uint32_t faults[SIM_FAULTS_N]; /* how many of each */
     bool manual;                   /* processors checkpoint themselves */
     bool no_children;              /* the stream does not tell a closed shard's children */
@@ -146,7 +159,12 @@ struct sim_slot {
     bool stop_soon;
     bool initialized;
     bool ended;
-    bool delivered;          /* a batch was shown to it */
+    bool delivered;     /* a batch was shown to it */
+    size_t next_index;  /* where the next one begins */
+    size_t failed_from; /* the part that process_records refused last: its records, and how often in a row */
+    size_t failed_upto;
+    uint32_t failures;
+    bool stopped;            /* KCL_ON_FAILURE_STOP has acted */
     struct kcl_block *block; /* the batch in the callback */
     bool running;            /* a callback has begun and not returned */
     struct kcl_runner_ask ask;
@@ -201,6 +219,9 @@ struct sim_book {
     uint64_t sought_ms;
     size_t sought_index;
     size_t sought_before; /* the wish before that one, which a loss may have left */
+    size_t rests_at;      /* index of the worker that stopped it after failures, plus 1; 0 none */
+    uint64_t rests_from_ms;
+    uint64_t rests_token;
 };
 
 struct sim_world {
@@ -233,7 +254,8 @@ struct sim_world {
     uint64_t reborn_ms; /* when a fresh worker made the application again; 0 never */
     uint64_t era;       /* rises with each loss */
     uint64_t noticed_era;
-    uint64_t losses; /* with restarts of the server */
+    uint64_t losses;  /* with restarts of the server */
+    uint64_t lost_ms; /* of the last one */
     uint64_t generations;
     kcl_generation generation;
     uint64_t moves_calm;
@@ -248,6 +270,19 @@ bool sim_run(const struct sim_options *options, uint64_t *hash, char violation[2
 /** Draws options from a seed: which faults there are, and how many. */
 void sim_draw(struct sim_options *options, uint64_t seed);
 void sim_print_options(const struct sim_options *options);
+/** Whether worlds without a rule are found out, and the same worlds with it are clean. */
+struct sim_proof {
+    const char *rule;
+    const char *without; /* what happens without it */
+    const char *found;   /* what the violation must say; NULL: anything */
+    /** The world of a number. */
+    void (*scene)(const void *user, uint64_t number, bool with_rule, struct sim_options *options);
+    const void *user;
+};
+/** Tries them; a build that is `slower` times as slow tries fewer. */
+bool sim_prove(const struct sim_proof *proof, bool print, uint64_t slower);
+/** Runs the worlds of world_rules.c. Answers the exit status. */
+int sim_world_rules(const char *only, bool print, uint64_t slower);
 /** Runs the worlds of rules.c; a build that is `slower` times as slow tries fewer. Answers the exit status. */
 int sim_rules(const char *only, bool print, uint64_t slower);
 
@@ -296,7 +331,7 @@ void sim_ledger_put(struct sim_world *w, size_t shard);
 /** The application came to be: what was written before need not be read from LATEST. */
 void sim_ledger_born(struct sim_world *w);
 void sim_ledger_start(struct sim_world *w, const struct sim_worker *worker, struct sim_slot *slot,
-                      const struct kcl_block *block);
+                      const struct kcl_runner_ask *ask);
 void sim_ledger_token(struct sim_world *w, const struct sim_worker *worker, const struct sim_slot *slot);
 /** Records before this index are done, says a processor. */
 void sim_ledger_accept(struct sim_world *w, int shard, size_t upto);
@@ -312,6 +347,24 @@ void sim_ledger_seek(struct sim_world *w, int shard, size_t index);
 void sim_ledger_loss(struct sim_world *w);
 /** Index of the record after that position; SIZE_MAX: no such record. */
 size_t sim_ledger_after(const struct sim_world *w, int shard, const char *sequence);
+
+/* on_failure.c */
+/** A processor is made for the slot. */
+void sim_failures_thread(struct sim_world *w, const struct sim_worker *worker, const struct sim_slot *slot);
+/** A batch is handed over; its records are those from `from`, before `upto`. */
+void sim_failures_begin(struct sim_world *w, struct sim_slot *slot, const struct kcl_runner_ask *ask, size_t from,
+                        size_t upto);
+/** It came back. */
+void sim_failures_end(struct sim_world *w, const struct sim_worker *worker, struct sim_slot *slot,
+                      const struct kcl_runner_ask *ask, bool ok);
+
+/* mutants.c */
+/** Before a worker is given an event. */
+void sim_mutate(struct sim_worker *worker, const struct sim_event *event);
+/** Before the store is asked. */
+void sim_mutate_asks(struct sim_world *w, const struct kcl_store_group *group);
+/** Before a router is made. */
+void sim_mutate_options(const struct sim_world *w, struct kcl_router_options *options);
 
 /* settle.c */
 void sim_settled(struct sim_world *w);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What holds beside the lease protocol when the world misbehaves, each rule taken
+ * out in worlds that need it until the ledger finds out: batches that keep failing,
+ * stalls, the stream, clocks, names.
+ */
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+struct row {
+    struct sim_proof proof;
+    uint32_t mutants;
+    uint32_t rules_off;
+    void (*draw)(struct sim_options *o);
+};
+
+/* ---- batches that keep failing ---- */
+
+static void poisoned(struct sim_options *o, kcl_on_failure policy)
+{
+    o->on_failure = policy;
+    o->on_failure_attempts = 2 + (uint32_t)(o->seed % 3);
+    o->poison = 10;
+}
+
+static void draw_retry(struct sim_options *o)
+{
+    poisoned(o, KCL_ON_FAILURE_RETRY);
+}
+
+static void draw_stop(struct sim_options *o)
+{
+    poisoned(o, KCL_ON_FAILURE_STOP);
+}
+
+static void draw_dead_letter(struct sim_options *o)
+{
+    poisoned(o, KCL_ON_FAILURE_DEAD_LETTER);
+}
+
+static void draw_failing_letters(struct sim_options *o)
+{
+    poisoned(o, KCL_ON_FAILURE_DEAD_LETTER);
+    o->callback_fails = 300;
+}
+
+static void draw_bisect(struct sim_options *o)
+{
+    poisoned(o, KCL_ON_FAILURE_BISECT);
+}
+
+static const struct row rows[] = {
+    {{.rule = "P1", .without = "a batch that keeps failing is dropped", .found = "S4"},
+     SIM_MUTANT_DROPS,
+     0,
+     draw_retry},
+    {{.rule = "P2", .without = "on_failure = stop does not stop", .found = "F:"}, SIM_MUTANT_NO_STOP, 0, draw_stop},
+    {{.rule = "P3", .without = "a shard that stopped is given back at once", .found = "by the same worker"},
+     SIM_MUTANT_NO_REST,
+     0,
+     draw_stop},
+    {{.rule = "P4", .without = "one failure is enough for dead_letter", .found = "F:"},
+     SIM_MUTANT_FEW_ATTEMPTS,
+     0,
+     draw_dead_letter},
+    {{.rule = "P5", .without = "what dead_letter refuses is dropped", .found = "accepted"},
+     SIM_MUTANT_DROPS_LETTER,
+     0,
+     draw_failing_letters},
+    {{.rule = "P6", .without = "bisect gives the whole batch to dead_letter", .found = "at once"},
+     SIM_MUTANT_WHOLE_LETTER,
+     0,
+     draw_bisect},
+};
+
+#define ROWS_N (sizeof(rows) / sizeof(rows[0]))
+
+static void scene(const void *user, uint64_t number, bool with_rule, struct sim_options *o)
+{
+    const struct row *row = user;
+    memset(o, 0, sizeof(*o));
+    o->seed = 10000000 + (uint64_t)(row - rows) * 100000 + number;
+    o->lease_duration_ms = 1000 + 1000 * (number % 3);
+    o->run_ms = 15000;
+    o->settle_ms = 8 * o->lease_duration_ms + 60000;
+    o->workers = 1 + number % 3;
+    o->shards = 2 + number % 3;
+    o->handoff_ms = o->lease_duration_ms;
+    o->budget_bytes = 64 << 20;
+    o->put_every_ms = 20;
+    o->callback_ms = 5;
+    o->callback_timeout_ms = 600000;
+    o->lost_notify = number % 2 == 0 ? 500 : 1000;
+    o->on_failure_attempts = 1;
+    row->draw(o);
+    if (!with_rule) {
+        o->rules_off = row->rules_off;
+        o->mutants = row->mutants;
+    }
+}
+
+int sim_world_rules(const char *only, bool print, uint64_t slower)
+{
+    bool all = true;
+    for (size_t i = 0; i < ROWS_N; i++) {
+        if (only == NULL || strcmp(only, rows[i].proof.rule) == 0) {
+            struct sim_proof proof = rows[i].proof;
+            proof.scene = scene;
+            proof.user = &rows[i];
+            all = sim_prove(&proof, print, slower) && all;
+        }
+    }
+    return all ? 0 : 1;
+}
