@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The public interface, end to end: workers of this process read a stream of
- * kcl-local with their leases in memory. Nothing sleeps: each test waits for what
- * it wants to see, with a generous end.
+ * The public interface, end to end: workers of this process read a stream of a
+ * local Kinesis with their leases in memory. Nothing sleeps: each test waits for
+ * what it wants to see, with a generous end.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -604,9 +604,9 @@ static void test_wrong_configurations_are_refused(void **state)
 
 int main(void)
 {
-    if (KCL_TEST_SERVER[0] == '\0') {
-        puts("skipped: kcl-local was not built");
-        return 77;
+    int missing = kcl_local_server_missing(KCL_TEST_SERVER);
+    if (missing != 0) {
+        return missing;
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_worker_reads_every_record_in_order, set_up, tear_down),
@@ -623,5 +623,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_start_that_cannot_work_ends_with_its_reason, set_up, tear_down),
         cmocka_unit_test(test_wrong_configurations_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, kcl_local_server_end);
 }

@@ -454,9 +454,9 @@ static void test_allocations_of_a_run_may_fail(void **state)
 
 int main(void)
 {
-    if (KCL_TEST_SERVER[0] == '\0') {
-        puts("skipped: kcl-local was not built");
-        return 77;
+    int missing = kcl_local_server_missing(KCL_TEST_SERVER);
+    if (missing != 0) {
+        return missing;
     }
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -473,5 +473,5 @@ int main(void)
         TEST(test_every_allocation_of_a_new_worker_may_fail),
         TEST(test_allocations_of_a_run_may_fail),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, kcl_local_server_end);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The failure policies end to end: workers of this process read a stream of
- * kcl-local in which some records are poison. Nothing sleeps: each test waits for
- * what it wants to see, with a generous end.
+ * The failure policies end to end: workers of this process read a stream of a
+ * local Kinesis in which some records are poison. Nothing sleeps: each test waits
+ * for what it wants to see, with a generous end.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -450,9 +450,9 @@ static void test_the_setters_take_every_policy_and_their_range(void **state)
 
 int main(void)
 {
-    if (KCL_TEST_SERVER[0] == '\0') {
-        puts("skipped: kcl-local was not built");
-        return 77;
+    int missing = kcl_local_server_missing(KCL_TEST_SERVER);
+    if (missing != 0) {
+        return missing;
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_retry_waits_for_the_processor_to_recover, set_up, tear_down),
@@ -463,5 +463,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_callback_is_needed_only_where_it_is_called, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_setters_take_every_policy_and_their_range, set_up, tear_down),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, kcl_local_server_end);
 }

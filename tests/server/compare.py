@@ -9,18 +9,14 @@ Exit 0: only differences of the table KNOWN, and all of those; 1: others; 77: no
 is missing (1 with KCL_REQUIRE_EMULATOR=1).
 """
 import base64
-import http.client
 import json
 import os
-import pathlib
 import shutil
-import subprocess
 import sys
 import time
 
-from kinesis_http import CONTENT_TYPE, TARGET, Client, Local
+from kinesis_http import CONTENT_TYPE, TARGET, Emulator, Local
 
-HERE = pathlib.Path(__file__).resolve().parent
 MAX_HASH = 2**128 - 1
 
 # What differs, who is right, and by which page of the documentation.
@@ -80,34 +76,6 @@ LOOSE = {
     'StreamSummaries': 'kinesis-local omits it',
     'StreamARN': 'kinesis-local omits it from UpdateShardCount',
 }
-
-
-class Emulator(Client):
-    def __init__(self, folder):
-        self.process = subprocess.Popen([HERE.parent / 'support/emulator.sh', folder], stdout=subprocess.PIPE,
-                                        text=True)
-        for line in self.process.stdout:
-            if ' http://' in line:
-                super().__init__(int(line.rsplit(':', 1)[1]))
-                return
-        raise SystemExit(f'the emulator did not start (exit {self.process.wait()})')
-
-    def send(self, method, path, body, headers):
-        """The emulator closes the connection behind some of its errors."""
-        try:
-            return super().send(method, path, body, headers)
-        except (ConnectionError, http.client.HTTPException):
-            self.close()
-            return super().send(method, path, body, headers)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 def shard_id(number):

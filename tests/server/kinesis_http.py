@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import pathlib
 import subprocess
 
 TARGET = 'Kinesis_20131202.'
@@ -124,3 +125,38 @@ class Local(Client):
         status = self.stop()
         if exc[0] is None and status != 0:
             raise AssertionError(f'kcl-local ended with {status}')
+
+
+class Emulator(Client):
+    """The npm emulator of a folder on a free port; a context manager that ends it. `settings`: NAME=VALUE."""
+
+    def __init__(self, folder, *settings):
+        script = pathlib.Path(__file__).resolve().parent.parent / 'support/emulator.sh'
+        # setpriv: it ends with this process, however that ends.
+        self.process = subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', '--', script, folder, *settings],
+                                        stdout=subprocess.PIPE, text=True)
+        for line in self.process.stdout:
+            if ' http://' in line:
+                super().__init__(int(line.rsplit(':', 1)[1]))
+                return
+        raise SystemExit(f'the emulator did not start (exit {self.process.wait()})')
+
+    def send(self, method, path, body, headers):
+        """The emulator closes the connection behind some of its errors."""
+        try:
+            return super().send(method, path, body, headers)
+        except (ConnectionError, http.client.HTTPException):
+            self.close()
+            return super().send(method, path, body, headers)
+
+    def stop(self):
+        self.close()
+        self.process.kill()  # it is slow to end on SIGTERM
+        self.process.wait()
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
