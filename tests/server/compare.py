@@ -10,12 +10,10 @@ is missing (1 with KCL_REQUIRE_EMULATOR=1).
 """
 import base64
 import json
-import os
-import shutil
 import sys
 import time
 
-from kinesis_http import CONTENT_TYPE, TARGET, Emulator, Local
+from kinesis_http import CONTENT_TYPE, TARGET, Emulator, Local, emulator_missing
 
 MAX_HASH = 2**128 - 1
 
@@ -371,10 +369,9 @@ def report(ours, theirs):
 def main():
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
-    missing = [x for x in ('node', 'npm') if shutil.which(x) is None]
+    missing = emulator_missing(sys.argv[2])
     if missing:
-        print(f'skipped: {" and ".join(missing)} not installed')
-        return 1 if os.environ.get('KCL_REQUIRE_EMULATOR') == '1' else 77
+        return missing
     parts = (streams, protocol, writing, reading, resharding, scaling)
     with Local(sys.argv[1], '--no-limits') as client:
         ours = run(client, *parts)

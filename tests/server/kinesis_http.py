@@ -127,13 +127,20 @@ class Local(Client):
             raise AssertionError(f'kcl-local ended with {status}')
 
 
+EMULATOR_SCRIPT = pathlib.Path(__file__).resolve().parent.parent / 'support/emulator.sh'
+
+
+def emulator_missing(folder):
+    """0, or what a test exits with after it was said why the npm emulator cannot run here."""
+    return subprocess.call([EMULATOR_SCRIPT, '--install', folder])
+
+
 class Emulator(Client):
     """The npm emulator of a folder on a free port; a context manager that ends it. `settings`: NAME=VALUE."""
 
     def __init__(self, folder, *settings):
-        script = pathlib.Path(__file__).resolve().parent.parent / 'support/emulator.sh'
         # setpriv: it ends with this process, however that ends.
-        self.process = subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', '--', script, folder, *settings],
+        self.process = subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', '--', EMULATOR_SCRIPT, folder, *settings],
                                         stdout=subprocess.PIPE, text=True)
         for line in self.process.stdout:
             if ' http://' in line:
