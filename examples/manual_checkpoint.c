@@ -14,8 +14,7 @@
 
 struct shard {
     FILE *file;
-    size_t unsaved;    /* records written since the last checkpoint */
-    kcl_position done; /* the last of them */
+    size_t unsaved; /* records written since the last checkpoint */
 };
 
 static kcl_worker *worker;
@@ -49,7 +48,7 @@ static int save(struct shard *s, kcl_checkpointer *c)
     if (fflush(s->file) != 0 || fsync(fileno(s->file)) != 0) {
         return 1; /* called again */
     }
-    kcl_rc rc = kcl_checkpoint(c, &s->done, &err);
+    kcl_rc rc = kcl_checkpoint(c, NULL, &err); /* all that was accepted and, in process_records, the batch at hand */
     if (rc == KCL_OK) {
         s->unsaved = 0;
         return 0;
@@ -70,12 +69,6 @@ static int process_records(void *processor, const kcl_batch *batch, kcl_checkpoi
             clearerr(s->file);
             return 1; /* the batch comes again: some of its records are in the file twice then */
         }
-    }
-    /* What is done, kept here: NULL for kcl_checkpoint would mean the last record
-     * delivered, and that may be one of a batch that failed. */
-    const kcl_record *last = &batch->records[batch->records_count - 1];
-    if (kcl_position_after(&s->done, last->sequence, last->sub) != KCL_OK) {
-        return 1;
     }
     s->unsaved += batch->records_count;
     return s->unsaved < EVERY ? 0 : save(s, c);

@@ -19,14 +19,25 @@ KEYS = 8  # producers, each with a partition key of its own
 RATE = 40  # records a second, each
 LEASE_MS = 3000
 
-# second of the story -> what happens then
+# second of the story, what happens then, how
 STORY = [
-    (0, "worker A starts"),
-    (6, "worker B starts"),
-    (13, "a shard is split"),
-    (20, "two shards are merged"),
-    (27, "worker A is killed (SIGKILL)"),
-    (40, "producers stop; the rest is read"),
+    (0, "worker A starts", lambda q: q.start_worker("A")),
+    (6, "worker B starts", lambda q: q.start_worker("B")),
+    (13, "a shard is split", lambda q: q.split(0)),
+    (20, "two shards are merged", lambda q: q.merge(2, 3)),
+    (27, "worker A is killed (SIGKILL)", lambda q: q.kill_worker("A", "B")),
+    (40, "producers stop; the rest is read", None),
+]
+TROUBLE = [
+    (0, "worker A starts", lambda q: q.start_worker("A")),
+    (6, "worker B starts", lambda q: q.start_worker("B")),
+    (10, "Redis is saved to a dump", lambda q: q.save_redis()),
+    (13, "a shard is split", lambda q: q.split(0)),
+    (19, "Redis is emptied (FLUSHALL)", lambda q: q.empty_redis()),
+    (25, "two shards are merged", lambda q: q.merge(2, 3)),
+    (31, "Redis is stopped and started with the dump of before the split", lambda q: q.set_redis_back()),
+    (37, "worker A is killed (SIGKILL)", lambda q: q.kill_worker("A", "B")),
+    (48, "producers stop; the rest is read", None),
 ]
 
 WORKERS = ("A", "B")
@@ -47,10 +58,13 @@ class Quickstart:
         self.workers = {}
         self.lines = {}  # worker -> records it printed
         self.offsets = {}
-        self.records = []  # (token, worker, place, shard, key, number)
+        self.records = []  # (token, worker, place, shard, key, number, whether Redis had lost something before)
         self.killed = {}  # worker -> shards it had
         self.waits = []  # (what began, when, worker that must print, shards it counts for)
-        self.took = []  # (what, ms)
+        self.took = []  # (what, seconds)
+        self.story = TROUBLE if options.trouble else STORY
+        self.lost = False  # Redis did lose something
+        self.repair = None  # what was lost, when, owners that must be there again
         self.stream = "quickstart-%d" % os.getpid()
         self.environment = dict(os.environ)
         if not options.endpoint:
@@ -85,10 +99,22 @@ class Quickstart:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 port = probe.getsockname()[1]
-            self.start("redis", ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
-                                 "--dir", self.dir], stdout=subprocess.DEVNULL)
             self.redis = "redis://127.0.0.1:%d" % port
-            self.wait_for_port(port)
+            self.start_redis(port)
+
+    def start_redis(self, port):
+        """With what lies in dump.rdb, if anything does."""
+        self.redis_port = port
+        self.redis_server = self.start("redis", ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save",
+                                                 "", "--dir", self.dir], stdout=subprocess.DEVNULL)
+        self.wait_for_port(port)
+
+    def ask_redis(self, command):
+        with socket.create_connection(("127.0.0.1", self.redis_port), timeout=10) as line:
+            line.sendall(command.encode() + b"\r\n")
+            answer = line.recv(1000).decode().strip()
+        if answer != "+OK":
+            raise SystemExit("Redis answers %s to %s" % (answer, command))
 
     @staticmethod
     def wait_for_port(port):
@@ -115,6 +141,39 @@ class Quickstart:
         self.killed[name] = set(self.owners(self.status())[name])
         self.workers[name].kill()
         self.measure("worker %s killed: the first record of its shards, by %s" % (name, heir), heir, self.killed[name])
+
+    def split(self, shard):
+        self.kcl("stream", "split", "--stream", self.stream, "--shard", "shardId-%012d" % shard, "--wait")
+
+    def merge(self, one, other):
+        self.kcl("stream", "merge", "--stream", self.stream, "--shard", "shardId-%012d" % one,
+                 "--with", "shardId-%012d" % other, "--wait")
+
+    def save_redis(self):
+        self.ask_redis("SAVE")
+        shutil.copy(os.path.join(self.dir, "dump.rdb"), os.path.join(self.dir, "old.rdb"))
+
+    def empty_redis(self):
+        owners = self.owners(self.status())
+        self.ask_redis("FLUSHALL")
+        self.redis_lost("Redis emptied", owners)
+
+    def set_redis_back(self):
+        owners = self.owners(self.status())
+        self.redis_server.kill()
+        self.redis_server.wait()
+        shutil.copy(os.path.join(self.dir, "old.rdb"), os.path.join(self.dir, "dump.rdb"))
+        self.start_redis(self.redis_port)
+        self.redis_lost("Redis set back to its dump", owners)
+
+    def redis_lost(self, what, owners):
+        self.lost = True
+        self.repair = (what, time.monotonic(), owners)
+
+    def look_for_repair(self):
+        if self.repair is not None and self.owners(self.status()) == self.repair[2]:
+            self.took.append(("%s: all leases as before" % self.repair[0], time.monotonic() - self.repair[1]))
+            self.repair = None
 
     def measure(self, what, name, shards=None):
         self.waits.append([what, time.monotonic(), name, shards])
@@ -181,7 +240,7 @@ class Quickstart:
                 key, number = base64.b64decode(record["data"]).split()
                 self.lines[name] += 1
                 shard = short(record["shard"])
-                self.records.append((record["token"], name, self.lines[name], shard, int(key), int(number)))
+                self.records.append((record["token"], name, self.lines[name], shard, int(key), int(number), self.lost))
                 self.note(name, shard)
 
     def note(self, name, shard):
@@ -205,7 +264,7 @@ class Quickstart:
         for lease in state["leases"]:
             if lease["state"] == "open":
                 owners[lease["owner"] or ""].append(short(lease["shard"]))
-        return owners
+        return collections.defaultdict(list, {name: sorted(shards) for name, shards in owners.items()})
 
     def show(self, second, event):
         """One line of at most 100 columns, and one before it when something happens."""
@@ -215,29 +274,16 @@ class Quickstart:
         cells = []
         for name in WORKERS:
             rate = "%d/s" % (self.lines[name] - self.shown.get(name, 0)) if name in self.workers else "-"
-            shards = " ".join(str(s) for s in sorted(owners[name]))
+            shards = " ".join(str(s) for s in owners[name])
             cells.append("%-16s %6s" % ((shards + " (killed)" if name in self.killed else shards).strip(), rate))
         self.shown = dict(self.lines)
         if event:
             print("      -- " + event)
         print("%3ds  %s   %s   %-9s %5d  %6d ms"
-              % (second, cells[0], cells[1], " ".join(str(s) for s in sorted(owners[""])) or "-",
+              % (second, cells[0], cells[1], " ".join(str(s) for s in owners[""]) or "-",
                  sum(lease["state"] == "ended" for lease in state["leases"]), max(lags, default=0)), flush=True)
 
     # ---- the story ----
-
-    def act(self, event):
-        if event == "worker A starts":
-            self.start_worker("A")
-        elif event == "worker B starts":
-            self.start_worker("B")
-        elif event == "a shard is split":
-            self.kcl("stream", "split", "--stream", self.stream, "--shard", "shardId-000000000000", "--wait")
-        elif event == "two shards are merged":
-            self.kcl("stream", "merge", "--stream", self.stream, "--shard", "shardId-000000000002",
-                     "--with", "shardId-000000000003", "--wait")
-        elif event.startswith("worker A is killed"):
-            self.kill_worker("A", "B")
 
     def run(self):
         self.start_servers()
@@ -251,13 +297,16 @@ class Quickstart:
         self.shown = {}
         self.start_producers()
         begun = time.monotonic()
-        story = list(STORY)
-        for second in range(story[-1][0] + 1):
-            event = story.pop(0)[1] if story[0][0] <= second else ""
-            self.act(event)
+        story = list(self.story)
+        end = story[-1][0]
+        for second in range(end + 1):
+            _, event, act = story.pop(0) if story[0][0] <= second else (second, "", None)
+            if act is not None:
+                act(self)
             while time.monotonic() < begun + second + 1:
-                self.feed(min(time.monotonic() - begun, STORY[-1][0]))
+                self.feed(min(time.monotonic() - begun, end))
                 self.read_output()
+                self.look_for_repair()
                 time.sleep(0.05)
             self.show(second, event)
         self.stop_producers()
@@ -281,20 +330,33 @@ class Quickstart:
     def ledger(self):
         put = sum(count for _, count in self.producers)
         wanted = {(key, n) for key, (_, count) in enumerate(self.producers) for n in range(1, count + 1)}
-        seen = set()
+        seen = {}
         last = {}
+        again = collections.Counter()
         disorder = 0
         # Tokens grow with each change of owner, and a child's lie above its parents': this is the order of delivery.
-        for _, _, _, _, key, number in sorted(self.records):
+        for _, name, _, shard, key, number, after_loss in sorted(self.records):
             if (key, number) in seen:
+                again[shard, seen[key, number], name, after_loss] += 1
                 continue
-            seen.add((key, number))
+            seen[key, number] = name
             disorder += number != last.get(key, 0) + 1
             last[key] = number
-        lost = len(wanted - seen)
+        for what, count in again.items():
+            print(self.why_again(count, *what))
+        lost = len(wanted - set(seen))
         print("\nput %d, delivered %d distinct, lost %d, out of order %d (delivered again: %d)"
               % (put, len(seen), lost, disorder, len(self.records) - len(seen)))
         return 0 if lost == 0 and disorder == 0 else 1
+
+
+    def why_again(self, count, shard, first, then, after_loss):
+        why = "the shard moved before they were recorded"
+        if first in self.killed and first != then:
+            why = "%s was killed before it had recorded them" % first
+        elif after_loss:
+            why = "Redis had lost that they were recorded"
+        return "delivered again: %d records of shard %d, by %s, then by %s: %s" % (count, shard, first, then, why)
 
 
 def main():
@@ -302,7 +364,11 @@ def main():
     parser.add_argument("--bin", required=True, help="folder of kcl and kcl-local")
     parser.add_argument("--endpoint", help="URL of a Kinesis service instead of the local one")
     parser.add_argument("--redis", help="URL of a Redis instead of a local one")
-    quickstart = Quickstart(parser.parse_args())
+    parser.add_argument("--trouble", action="store_true", help="Redis is emptied, and later set back to an old dump")
+    options = parser.parse_args()
+    if options.trouble and options.redis:
+        parser.error("--trouble empties Redis: it takes one of its own, not that of --redis")
+    quickstart = Quickstart(options)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     code = 1
     try:

@@ -35,7 +35,7 @@
 
 #define KCL_SETUP_SET_ROW                                                                                              \
     {                                                                                                                  \
-        "--set", "NAME=VALUE", "Sets any option of kcl config by its name; may be repeated.", NULL                     \
+        "--set", "NAME=VALUE", "Sets any option by its name; may be repeated. kcl config lists them.", NULL            \
     }
 
 /** What a command says about itself. */

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of examples/ against a local Kinesis and a Redis of their own.
+"""The programs of examples/ against a local Kinesis and a Redis of their own, and the quickstart's story.
 
-usage: test_examples.py FOLDER_OF_PROGRAMS [unittest options]
+usage: test_examples.py FOLDER_OF_PROGRAMS [unittest options, such as Examples or Quickstart]
 """
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -16,7 +17,8 @@ import tempfile
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'server'))
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / 'tests' / 'server'))
 from kinesis_http import Local  # noqa: E402
 
 BIN = None
@@ -224,6 +226,50 @@ class Examples(unittest.TestCase):
         process = self.start('fenced_sink', str(self.folder))
         self.until('b', lambda: self.sink() == ['a', 'b'])
         self.stop(process)
+
+    def test_dead_letter_finds_the_records_that_are_wrong_and_goes_on(self):
+        self.put('1', '2', '3', 'four \\', '5', '6', '', '8', '9')
+        process = self.start('dead_letter', str(self.folder / 'dead'))
+        self.until('the last record', lambda: self.text('stdout').endswith(' 9\n'))
+        self.until('a checkpoint behind it', lambda: self.lease()['checkpoint'].isdigit())
+        self.stop(process)
+        dead = self.text('dead').splitlines()
+        self.assertEqual([re.sub(r' \d{10,} ', ' SEQUENCE ', line) for line in dead],
+                         ['shardId-000000000000 SEQUENCE "not a number" four\\x20\\x5c',
+                          'shardId-000000000000 SEQUENCE "empty" '])
+
+        # Neither comes again; without halving a whole batch is given up.
+        self.put('10', 'eleven')
+        process = self.start('dead_letter', str(self.folder / 'dead'), KCL_ON_FAILURE='dead_letter')
+        self.until('two more', lambda: len(self.text('dead').splitlines()) == 4)
+        self.put('12')
+        self.until('the record behind them', lambda: self.text('stdout').endswith(' 12\n'))
+        self.stop(process)
+        self.assertEqual([line.split(' ', 2)[2] for line in self.text('dead').splitlines()[2:]],
+                         ['"in a batch with one that is wrong" 10', '"not a number" eleven'])
+        self.assertEqual(self.text('stdout').split(),
+                         [word for n in (1, 2, 3, 5, 6, 8, 9, 12) for word in ('shardId-000000000000', str(n))])
+
+
+class Quickstart(unittest.TestCase):
+    def test_its_story_holds_when_redis_is_emptied_and_set_back(self):
+        done = subprocess.run([sys.executable, str(ROOT / 'examples' / 'quickstart.py'), '--bin', BIN, '--trouble'],
+                              capture_output=True, text=True, timeout=4 * END_S, env=CLEAN)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for event in ('a shard is split', 'Redis is emptied (FLUSHALL)', 'two shards are merged',
+                      'Redis is stopped and started with the dump of before the split', 'worker A is killed (SIGKILL)'):
+            self.assertIn(f'\n      -- {event}\n', done.stdout)
+        for loss in 'Redis emptied', 'Redis set back to its dump':
+            self.assertRegex(done.stdout, rf'(?m)^{loss}: all leases as before after ')
+        last = done.stdout.splitlines()[-1]
+        found = re.fullmatch(r'put (\d+), delivered (\d+) distinct, lost 0, out of order 0 \(delivered again: (\d+)\)',
+                             last)
+        self.assertTrue(found, last)
+        put, distinct, again = map(int, found.groups())
+        self.assertGreater(put, 1000)
+        self.assertEqual(distinct, put)
+        told = re.findall(r'(?m)^delivered again: (\d+) records of shard \d+, by [AB], then by [AB]: \w', done.stdout)
+        self.assertEqual(sum(map(int, told)), again)  # each with its reason
 
 
 def main():
