@@ -113,7 +113,8 @@ static int find_in_vain(uint64_t until_ms)
         if (c.waiting_op != 0) {
             asked++;
             step(COORDINATOR_DESCRIBED, KCL_ECONNECT);
-            assert_true(kcl_coordinator_due_ms(&c) > now_ms); /* after a pause */
+            assert_int_equal(c.waiting_op, 0); /* not again at once */
+            assert_true(kcl_coordinator_due_ms(&c) > now_ms);
         } else {
             now_ms = kcl_coordinator_due_ms(&c);
             step(COORDINATOR_TICK, KCL_OK);
