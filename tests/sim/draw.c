@@ -21,7 +21,8 @@ static void draw_faults(struct sim_options *o, struct kcl_rng *rng)
     } rows[] = {{SIM_SPLIT, 2, 5},   {SIM_MERGE, 3, 4},        {SIM_TRIM, 4, 3},          {SIM_CRASH, 2, 3},
                 {SIM_FREEZE, 2, 3},  {SIM_CUT, 3, 3},          {SIM_JOIN, 2, 4},          {SIM_LEAVE, 2, 2},
                 {SIM_PAUSE, 5, 3},   {SIM_SEEK, 5, 3},         {SIM_WIPE, 4, 2},          {SIM_SNAPSHOT, 4, 2},
-                {SIM_RESTART, 6, 2}, {SIM_STORE_FREEZE, 5, 2}, {SIM_CLOCK_FORWARD, 6, 2}, {SIM_CLOCK_BACK, 6, 2}};
+                {SIM_RESTART, 6, 2}, {SIM_STORE_FREEZE, 5, 2}, {SIM_CLOCK_FORWARD, 6, 2}, {SIM_CLOCK_BACK, 6, 2},
+                {SIM_MUTE, 8, 2},    {SIM_DEAF, 8, 1}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         o->faults[rows[i].fault] = sometimes(rng, rows[i].one_in, rows[i].most);
     }
@@ -44,7 +45,7 @@ static void spare_tokens(struct sim_options *o, struct kcl_rng *rng)
         o->faults[SIM_CLOCK_BACK] = 0;
         return;
     }
-    static const enum sim_fault kept_away[] = {SIM_CRASH, SIM_FREEZE, SIM_CUT, SIM_LEAVE, SIM_STORE_FREEZE};
+    static const enum sim_fault kept_away[] = {SIM_CRASH, SIM_FREEZE, SIM_CUT, SIM_LEAVE, SIM_STORE_FREEZE, SIM_DEAF};
     for (size_t i = 0; i < sizeof(kept_away) / sizeof(kept_away[0]); i++) {
         o->faults[kept_away[i]] = 0;
     }
@@ -130,6 +131,7 @@ void sim_draw(struct sim_options *o, uint64_t seed)
     o->on_failure = (kcl_on_failure)kcl_rng_below(&rng, 4);
     o->on_failure_attempts = 1 + (uint32_t)kcl_rng_below(&rng, 3);
     o->poison = sometimes(&rng, 3, 10);
+    o->silent = sometimes(&rng, 8, 15);
 }
 
 void sim_print_options(const struct sim_options *o)
@@ -141,8 +143,9 @@ void sim_print_options(const struct sim_options *o)
            ", settle %" PRIu64 "\n",
            o->seed, o->workers, o->shards, o->lease_duration_ms, positions[o->position], o->head_ms, o->run_ms,
            o->settle_ms);
-    printf("  requests lost %u, late %u, answers lost %u, notifications lost %u, stream errors %u (in 1000)\n",
-           o->lost_request, o->delayed_request, o->lost_answer, o->lost_notify, o->stream_error);
+    printf(
+        "  requests lost %u, late %u, answers lost %u, notifications lost %u, stream errors %u, silent %u (in 1000)\n",
+        o->lost_request, o->delayed_request, o->lost_answer, o->lost_notify, o->stream_error, o->silent);
     printf("  callbacks up to %u ms, failing %u, stuck %u (in 1000), time-out %" PRIu64 "\n", o->callback_ms,
            o->callback_fails, o->callback_stuck, o->callback_timeout_ms);
     printf("  on failure: %s after %u, poison %u (in 1000)\n", policies[o->on_failure], o->on_failure_attempts,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kcl/base/timer.h"
 #include "leases/key.h"
 #include "tests/sim/world.h"
 
@@ -25,6 +26,8 @@ const char *const sim_fault_names[SIM_FAULTS_N] = {
     [SIM_STORE_FREEZE] = "store-freeze",
     [SIM_CLOCK_FORWARD] = "clock-forward",
     [SIM_CLOCK_BACK] = "clock-back",
+    [SIM_MUTE] = "mute",
+    [SIM_DEAF] = "deaf",
 };
 
 /*
@@ -112,6 +115,14 @@ static void fault_worker(struct sim_world *w, enum sim_fault fault)
         return;
     case SIM_PAUSE:
         pause(w, worker);
+        return;
+    case SIM_MUTE:
+        worker->mute_until_ms = KCL_NEVER;
+        worker->mute_shard = kcl_rng_below(&w->rng, 2) == 0 ? -1 : (int)kcl_rng_below(&w->rng, w->stream.shards_count);
+        return;
+    case SIM_DEAF:
+        worker->deaf = true;
+        sim_impede(worker, KCL_NEVER);
         return;
     default:
         leave(w, worker);
@@ -231,6 +242,8 @@ void sim_fault(struct sim_world *w, enum sim_fault fault)
     case SIM_CUT:
     case SIM_LEAVE:
     case SIM_PAUSE:
+    case SIM_MUTE:
+    case SIM_DEAF:
         fault_worker(w, fault);
         return;
     default:
@@ -283,7 +296,8 @@ void sim_calm(struct sim_world *w)
     w->store_frozen_until_ms = 0;
     for (size_t i = 0; i < w->workers_count; i++) {
         w->workers[i]->cut_until_ms = 0;
-        anybody = anybody || w->workers[i]->alive;
+        w->workers[i]->mute_until_ms = w->options.mute_for_good ? w->workers[i]->mute_until_ms : 0;
+        anybody = anybody || (w->workers[i]->alive && !w->workers[i]->deaf);
     }
     if (w->options.require_existing && !anybody && !sim_store_has_app(w)) {
         /* Nobody is left who remembers. From LATEST this is a new birth: what was not read is skipped. */

@@ -133,10 +133,10 @@ static bool runs_somewhere(struct sim_world *w, int shard)
 {
     for (size_t i = 0; i < w->workers_count; i++) {
         struct sim_worker *worker = w->workers[i];
-        for (size_t k = 0; worker->alive && w->now_ms < worker->life_ms && k < SIM_SLOTS_MAX; k++) {
-            const struct sim_slot *slot = &worker->slots[k];
-            if (slot->used && slot->shard == shard && slot->delivered && !slot->ended && !slot->abandoned &&
-                !overtaken(w, worker, slot)) {
+        for (size_t k = 0; worker->alive && w->now_ms < worker->life_ms && k < worker->slots_room; k++) {
+            const struct sim_slot *slot = worker->slots[k];
+            if (slot != NULL && slot->used && slot->shard == shard && slot->delivered && !slot->ended &&
+                !slot->abandoned && !overtaken(w, worker, slot)) {
                 return true;
             }
         }

@@ -2,7 +2,7 @@
 /*
  * sim [--seeds N] [--from S]     N worlds, each drawn from its seed
  * sim --seed S [--print]         one of them, with its story
- *     [--without FAULT]...       and without that kind of fault (or "lost", "stuck", ...: see relax)
+ *     [--without FAULT]...       and without that kind of fault (or "silent", "stuck", ...: see extras)
  * sim --rules [RULE] [--print]   worlds without one rule: each must be found out (R, W: lease protocol; P: all else)
  * sim --hash [N]                 N worlds twice: the same hash?
  *
@@ -10,6 +10,7 @@
  * replay is printed.
  */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,34 @@
 #define SEEDS      2000
 #define HASH_SEEDS 20
 
-/* What may be left out of a world, beside the kinds of faults. */
-static const char *const extras[] = {"lost",   "late",   "notify",   "stream-errors", "failing", "stuck", "manual",
-                                     "limits", "budget", "list-lag", "no-children",   "poison",  "policy"};
+#define BUDGET_BYTES (UINT64_C(64) << 20)
+
+/* What may be left out of a world, beside the kinds of faults: members of its options that are 0 then. */
+#define EXTRA(name, member)                                                                                            \
+    {                                                                                                                  \
+        name, offsetof(struct sim_options, member), sizeof(((struct sim_options *)0)->member)                          \
+    }
+static const struct {
+    const char *name;
+    size_t at;
+    size_t size;
+} extras[] = {
+    EXTRA("lost-request", lost_request),
+    EXTRA("lost-answer", lost_answer),
+    EXTRA("late", delayed_request),
+    EXTRA("notify", lost_notify),
+    EXTRA("stream-errors", stream_error),
+    EXTRA("silent", silent),
+    EXTRA("failing", callback_fails),
+    EXTRA("stuck", callback_stuck),
+    EXTRA("poison", poison),
+    EXTRA("policy", on_failure),
+    EXTRA("manual", manual),
+    EXTRA("limits", max_leases),
+    EXTRA("budget", budget_bytes),
+    EXTRA("list-lag", list_lag_ms),
+    EXTRA("no-children", no_children),
+};
 #define EXTRAS_N (sizeof(extras) / sizeof(extras[0]))
 
 /* Takes one thing out of a world; false when it was not in it. */
@@ -45,54 +71,16 @@ static bool relax(struct sim_options *o, size_t what)
     const struct sim_options before = *o;
     if (what < SIM_FAULTS_N) {
         o->faults[what] = 0;
-        return before.faults[what] != 0;
+    } else {
+        memset((char *)o + extras[what - SIM_FAULTS_N].at, 0, extras[what - SIM_FAULTS_N].size);
     }
-    switch (what - SIM_FAULTS_N) {
-    case 0:
-        o->lost_request = o->lost_answer = 0;
-        return before.lost_request != 0 || before.lost_answer != 0;
-    case 1:
-        o->delayed_request = 0;
-        return before.delayed_request != 0;
-    case 2:
-        o->lost_notify = 0;
-        return before.lost_notify != 0;
-    case 3:
-        o->stream_error = 0;
-        return before.stream_error != 0;
-    case 4:
-        o->callback_fails = 0;
-        return before.callback_fails != 0;
-    case 5:
-        o->callback_stuck = 0;
-        return before.callback_stuck != 0;
-    case 6:
-        o->manual = false;
-        return before.manual;
-    case 7:
-        o->max_leases = 0;
-        return before.max_leases != 0;
-    case 8:
-        o->budget_bytes = 64 << 20;
-        return before.budget_bytes != o->budget_bytes;
-    case 9:
-        o->list_lag_ms = 0;
-        return before.list_lag_ms != 0;
-    case 10:
-        o->no_children = false;
-        return before.no_children;
-    case 11:
-        o->poison = 0;
-        return before.poison != 0;
-    default:
-        o->on_failure = KCL_ON_FAILURE_RETRY;
-        return before.on_failure != KCL_ON_FAILURE_RETRY;
-    }
+    o->budget_bytes = o->budget_bytes == 0 ? BUDGET_BYTES : o->budget_bytes;
+    return memcmp(&before, o, sizeof(before)) != 0;
 }
 
 static const char *name_of(size_t what)
 {
-    return what < SIM_FAULTS_N ? sim_fault_names[what] : extras[what - SIM_FAULTS_N];
+    return what < SIM_FAULTS_N ? sim_fault_names[what] : extras[what - SIM_FAULTS_N].name;
 }
 
 /* Leaves out of a failing world whatever it fails without, and prints how to replay it. */

@@ -3,6 +3,7 @@
  * changed. */
 #include <string.h>
 
+#include "kcl/base/timer.h"
 #include "kcl/worker/router_state.h"
 #include "tests/sim/world.h"
 
@@ -46,6 +47,14 @@ static bool mutate_unit(const struct sim_world *w, struct kcl_unit *unit)
         unit->store.next_ms = w->now_ms;
         return true;
     }
+    struct kcl_progress *p = &unit->progress;
+    if (has(w, SIM_MUTANT_NO_WATCH)) {
+        p->callback_timeout_ms = p->reader_timeout_ms = p->stall_timeout_ms = KCL_NEVER;
+    }
+    if (has(w, SIM_MUTANT_HASTY_WATCH) && p->callback_ms != KCL_NEVER && unit->deliver.attempt > 2) {
+        p->callback_timeout_ms = 0;
+        return true;
+    }
     return false;
 }
 
@@ -59,6 +68,9 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
     if (has(w, SIM_MUTANT_REVIVES) && m->sm.state == MEMBERSHIP_REJOINING) {
         m->life_over = false;
         m->life_until_ms = m->life_until_ms == 0 ? w->now_ms + 1000 : m->life_until_ms;
+    }
+    if (has(w, SIM_MUTANT_IMMORTAL) && m->life_until_ms != 0) {
+        m->life_until_ms = w->now_ms + 1000000;
     }
     if (has(w, SIM_MUTANT_NO_DEADLINE) && event->replies != NULL) {
         for (size_t i = 0; i < event->group.count; i++) {

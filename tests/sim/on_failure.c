@@ -94,7 +94,7 @@ void sim_failures_thread(struct sim_world *w, const struct sim_worker *worker, c
     struct sim_book *book = &w->books[slot->shard];
     bool rests = book->rests_at == worker->index + 1 && slot->token != book->rests_token &&
                  w->now_ms < book->rests_from_ms + w->options.lease_duration_ms;
-    bool taken = worker->impeded_ms >= book->rests_from_ms || w->lost_ms >= book->rests_from_ms ||
+    bool taken = worker->impeded_ms >= book->rests_from_ms || w->lost_ms >= book->rests_from_ms || book->turns ||
                  book->sought_ms >= book->rests_from_ms || w->jumped_ms >= book->rests_from_ms;
     if (book->rests_at != 0 && rests && !taken) {
         sim_violation(w, "F: %s is read again %" PRIu64 " ms after it was stopped, by the same worker",

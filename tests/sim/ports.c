@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kcl/base/alloc.h"
+#include "kcl/shard/unit.h"
 #include "tests/sim/world.h"
 
 static void see_nothing(void *user)
@@ -33,6 +34,18 @@ static const kcl_store_sink sim_no_sink = {see_nothing, see_no_lease, see_no_nam
 
 /* ---- stream: answers after some milliseconds; a slot's answers can be forgotten ---- */
 
+/* Of a shard only: that every other ask is answered, be it by a time-out, is the port's to see to. */
+static bool is_silent(struct sim_worker *worker, const struct kcl_stream_ask *ask)
+{
+    struct sim_world *w = worker->world;
+    if (ask->kind != KCL_STREAM_ITERATOR && ask->kind != KCL_STREAM_RECORDS) {
+        return false;
+    }
+    bool mute = w->now_ms < worker->mute_until_ms &&
+                (worker->mute_shard < 0 || worker->mute_shard == sim_stream_find(&w->stream, ask->shard));
+    return mute || (!w->calm && sim_chance(w, w->options.silent));
+}
+
 static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
 {
     struct sim_worker *worker = self;
@@ -42,6 +55,13 @@ static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
     answer->op = ask->op;
     answer->kind = ask->kind;
     uint64_t delay = 2 + kcl_rng_below(&w->rng, 15);
+    if (is_silent(worker, ask)) {
+        if (kcl_rng_below(&w->rng, 2) == 0) {
+            free(answer);
+            return KCL_OK;
+        }
+        delay += KCL_UNIT_READER_TIMEOUT_MS;
+    }
     if (!w->calm && sim_chance(w, w->options.stream_error)) {
         static const kcl_rc errors[] = {KCL_ETHROTTLED, KCL_ESERVICE, KCL_ETIMEDOUT, KCL_EDAMAGED, KCL_ECONNECT};
         answer->rc = errors[kcl_rng_below(&w->rng, 5)];
@@ -207,6 +227,9 @@ void sim_store_run(struct sim_worker *worker, struct sim_event *event)
     const struct sim_options *o = &w->options;
     uint64_t gives_up = w->now_ms + store_timeout_ms(w);
     bool faulty = !w->calm;
+    if (worker->deaf) {
+        return;
+    }
     /* A rejoin of several pieces is one request here, and can only be lost. */
     const struct kcl_store_ask *ask = &event->group.first->ask;
     bool may_be_late = ask->kind != KCL_STORE_REJOIN_ALL || ask->facts->count <= KCL_STORE_BATCH;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The threads of the processors: callbacks that take a while, fail now and then, checkpoint, or never return. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,12 +8,25 @@
 
 struct sim_slot *sim_find_slot(struct sim_worker *worker, uint64_t slot)
 {
-    for (size_t i = 0; i < SIM_SLOTS_MAX; i++) {
-        if (worker->slots[i].used && worker->slots[i].slot == slot) {
-            return &worker->slots[i];
-        }
+    return slot < worker->slots_room && worker->slots[slot] != NULL && worker->slots[slot]->used ? worker->slots[slot]
+                                                                                                 : NULL;
+}
+
+/* Slots are numbered in the order they begin. */
+static void make_slot(struct sim_worker *worker, uint64_t number)
+{
+    if (number >= worker->slots_room) {
+        size_t room = number + 16 + worker->slots_room;
+        worker->slots = sim_must(realloc(worker->slots, room * sizeof(worker->slots[0])));
+        memset(&worker->slots[worker->slots_room], 0, (room - worker->slots_room) * sizeof(worker->slots[0]));
+        worker->slots_room = room;
     }
-    return NULL;
+    if (worker->slots[number] == NULL) {
+        struct sim_slot *slot = sim_must(calloc(1, sizeof(*slot)));
+        slot->slot = number;
+        slot->started_ms = worker->world->now_ms;
+        worker->slots[number] = slot;
+    }
 }
 
 static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
@@ -20,10 +34,14 @@ static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
     struct sim_worker *worker = self;
     struct sim_world *w = worker->world;
     /* The last callbacks count when they are asked for: what a late thread checkpoints is refused. */
+    make_slot(worker, ask->slot);
     struct sim_slot *slot = sim_find_slot(worker, ask->slot);
     if (slot != NULL && w->now_ms < worker->life_ms &&
         (ask->kind == KCL_RUNNER_SHARD_ENDED || ask->kind == KCL_RUNNER_SHUTDOWN_REQUESTED)) {
         sim_ledger_token(w, worker, slot);
+    }
+    if (slot != NULL) {
+        slot->asked_ms = w->now_ms;
     }
     /* Now and then the thread gets no processor for a while. */
     uint64_t late = sim_chance(w, 10) ? kcl_rng_below(&w->rng, 300) : 0;
@@ -85,22 +103,12 @@ static void start(struct sim_worker *worker, const struct kcl_runner_ask *ask)
         finish(worker, ask, false, false, KCL_ENOMEM); /* no thread */
         return;
     }
-    for (size_t i = 0; i < SIM_SLOTS_MAX; i++) {
-        struct sim_slot *slot = &worker->slots[i];
-        if (slot->used && slot->slot != ask->slot) {
-            continue;
-        }
-        memset(slot, 0, sizeof(*slot));
-        slot->used = true;
-        slot->slot = ask->slot;
-        slot->token = ask->token;
-        slot->shard = sim_stream_find(&w->stream, ask->shard);
-        slot->started_ms = w->now_ms;
-        sim_failures_thread(w, worker, slot);
-        finish(worker, ask, !fails(w), false, KCL_OK);
-        return;
-    }
-    abort();
+    struct sim_slot *slot = worker->slots[ask->slot];
+    slot->used = true;
+    slot->token = ask->token;
+    slot->shard = sim_stream_find(&w->stream, ask->shard);
+    sim_failures_thread(w, worker, slot);
+    finish(worker, ask, !fails(w), false, KCL_OK);
 }
 
 /* A prepared checkpoint comes back whole: its bytes are the sequence number it is for. */
@@ -150,7 +158,12 @@ static void next_step(struct sim_worker *worker, struct sim_slot *slot, uint64_t
         return;
     }
     if (slot->ask.kind == KCL_RUNNER_RECORDS && !w->calm && sim_chance(w, w->options.callback_stuck)) {
-        return; /* it never returns */
+        /* It never returns, or long after everybody has given it up. */
+        if (kcl_rng_below(&w->rng, 2) == 0) {
+            takes_ms += w->options.callback_timeout_ms + kcl_rng_below(&w->rng, 20000);
+            sim_push(w, w->now_ms + takes_ms, SIM_RUNNER_DONE, worker->index)->slot = slot->slot;
+        }
+        return;
     }
     sim_push(w, w->now_ms + takes_ms, SIM_RUNNER_DONE, worker->index)->slot = slot->slot;
 }
@@ -347,6 +360,11 @@ static void runner_abandon(void *self, uint64_t id)
     struct sim_slot *slot = sim_find_slot(self, id);
     if (slot == NULL) {
         return;
+    }
+    struct sim_world *w = ((struct sim_worker *)self)->world;
+    if (w->now_ms < slot->asked_ms + w->options.callback_timeout_ms) {
+        sim_violation(w, "a callback of %s was given up after %" PRIu64 " ms", w->stream.shards[slot->shard].id,
+                      w->now_ms - slot->asked_ms);
     }
     slot->abandoned = true;
     slot->used = slot->running;

@@ -10,6 +10,8 @@
 #include "kcl/worker/router_state.h"
 
 #define SERVICE_BASE_MS INT64_C(1700000100000)
+/* To find each of them takes bisect a while. */
+#define POISON_MAX 8
 
 void *sim_must(void *memory)
 {
@@ -211,10 +213,14 @@ struct sim_worker *sim_start_worker(struct sim_world *w)
 
 static void free_worker(struct sim_worker *worker)
 {
-    for (size_t i = 0; i < SIM_SLOTS_MAX; i++) {
-        kcl_block_release(worker->slots[i].block);
-    }
     kcl_router_free(worker->router);
+    for (size_t i = 0; i < worker->slots_room; i++) {
+        if (worker->slots[i] != NULL) {
+            kcl_block_release(worker->slots[i]->block);
+            free(worker->slots[i]);
+        }
+    }
+    free(worker->slots);
     kcl_store_line_fini(&worker->line);
     free(worker);
 }
@@ -332,7 +338,8 @@ static void put(struct sim_world *w)
 {
     if (!w->calm) {
         struct sim_shard *shard = &w->stream.shards[sim_stream_put(&w->stream, sim_service_ms(w))];
-        shard->records[shard->records_count - 1].poison = sim_chance(w, w->options.poison);
+        shard->records[shard->records_count - 1].poison = w->poisoned < POISON_MAX && sim_chance(w, w->options.poison);
+        w->poisoned += shard->records[shard->records_count - 1].poison ? 1 : 0;
         sim_ledger_put(w, (size_t)(shard - w->stream.shards));
         sim_push(w, w->now_ms + 1 + kcl_rng_below(&w->rng, w->options.put_every_ms), SIM_PUT, 0);
     }

@@ -32,8 +32,7 @@
 #include "tests/sim/sim_stream.h"
 
 #define SIM_WORKERS_MAX 48 /* over a whole run: each start is another */
-#define SIM_SLOTS_MAX   300
-#define SIM_CALLS_MAX   3 /* checkpoint calls of one callback */
+#define SIM_CALLS_MAX   3  /* checkpoint calls of one callback */
 
 /** What can go wrong, or simply happen. */
 enum sim_fault {
@@ -54,6 +53,8 @@ enum sim_fault {
     SIM_STORE_FREEZE,  /* the server does not answer for a while */
     SIM_CLOCK_FORWARD, /* the server's clock */
     SIM_CLOCK_BACK,
+    SIM_MUTE, /* what a worker asks of the stream is not answered, of one shard or of all */
+    SIM_DEAF, /* a worker's store call never returns */
     SIM_FAULTS_N
 };
 extern const char *const sim_fault_names[SIM_FAULTS_N];
@@ -71,7 +72,10 @@ enum sim_mutant {
     SIM_MUTANT_FEW_ATTEMPTS = 1 << 8, /* one failure is enough, whatever was configured */
     SIM_MUTANT_WHOLE_LETTER = 1 << 9, /* bisect does not halve */
     SIM_MUTANT_NO_STOP = 1 << 10,     /* stop is retry */
-    SIM_MUTANT_NO_REST = 1 << 11      /* a shard that stopped is given back at once */
+    SIM_MUTANT_NO_REST = 1 << 11,     /* a shard that stopped is given back at once */
+    SIM_MUTANT_NO_WATCH = 1 << 12,    /* nobody watches progress */
+    SIM_MUTANT_HASTY_WATCH = 1 << 13, /* callbacks that fail and return are no progress */
+    SIM_MUTANT_IMMORTAL = 1 << 14     /* a worker's life does not end */
 };
 
 /** What a seed draws, or a scenario sets. Rates are in 1000. */
@@ -96,6 +100,7 @@ struct sim_options {
     uint32_t delayed_request;
     uint32_t lost_notify;
     uint32_t stream_error;
+    uint32_t silent;      /* asks of a shard that are not answered, or a minute too late */
     uint32_t list_lag_ms; /* a new shard is not listed for so long */
     uint32_t callback_fails;
     uint32_t callback_stuck;
@@ -105,6 +110,7 @@ struct sim_options {
     uint32_t on_failure_attempts;
     uint32_t poison;               /* records that process_records always refuses */
     uint32_t faults[SIM_FAULTS_N]; /* how many of each */
+    bool mute_for_good;            /* not only until calm */
     bool manual;                   /* processors checkpoint themselves */
     bool no_children;              /* the stream does not tell a closed shard's children */
     bool require_existing;         /* the application is made beforehand; an empty store is refused */
@@ -153,7 +159,7 @@ struct sim_slot {
     uint64_t slot;
     uint64_t token;
     int shard;
-    uint64_t started_ms;
+    uint64_t started_ms; /* when its first callback was asked for */
     bool used;
     bool abandoned;
     bool stop_soon;
@@ -168,6 +174,7 @@ struct sim_slot {
     struct kcl_block *block; /* the batch in the callback */
     bool running;            /* a callback has begun and not returned */
     struct kcl_runner_ask ask;
+    uint64_t asked_ms; /* when the callback was asked for */
     bool will_fail;
     uint32_t calls_left;
     uint64_t call_op; /* waits for this answer; 0: does not */
@@ -192,6 +199,9 @@ struct sim_worker {
     bool left; /* the store has carried out its leave */
     uint64_t frozen_until_ms;
     uint64_t cut_until_ms;
+    uint64_t mute_until_ms;
+    int mute_shard;      /* index; -1 all */
+    bool deaf;           /* a store call does not return */
     uint64_t impeded_ms; /* until then something kept it from the store */
     uint64_t life_ms;
     uint64_t wake_ms; /* of the wake event that is in the heap; KCL_NEVER none */
@@ -200,7 +210,8 @@ struct sim_worker {
     struct kcl_store_line line;
     bool line_busy;
     uint64_t calls;
-    struct sim_slot slots[SIM_SLOTS_MAX];
+    struct sim_slot **slots; /* by number; NULL where nothing was ever asked */
+    size_t slots_room;
 };
 
 /** What the ledger keeps per shard. */
@@ -257,6 +268,7 @@ struct sim_world {
     uint64_t losses;  /* with restarts of the server */
     uint64_t lost_ms; /* of the last one */
     uint64_t generations;
+    uint32_t poisoned; /* records so far */
     kcl_generation generation;
     uint64_t moves_calm;
     uint64_t last_move_ms;

@@ -50,6 +50,32 @@ static void draw_bisect(struct sim_options *o)
     poisoned(o, KCL_ON_FAILURE_BISECT);
 }
 
+/* ---- stalls ---- */
+
+static void draw_silent(struct sim_options *o)
+{
+    o->silent = 20;
+    o->settle_ms += 60000;
+}
+
+static void draw_stuck(struct sim_options *o)
+{
+    o->callback_stuck = 10;
+    o->callback_timeout_ms = 10000;
+}
+
+static void draw_failing(struct sim_options *o)
+{
+    o->callback_fails = 400;
+    o->on_failure = KCL_ON_FAILURE_RETRY;
+}
+
+static void draw_deaf(struct sim_options *o)
+{
+    o->workers = 3;
+    o->faults[SIM_DEAF] = 2;
+}
+
 static const struct row rows[] = {
     {{.rule = "P1", .without = "a batch that keeps failing is dropped", .found = "S4"},
      SIM_MUTANT_DROPS,
@@ -72,6 +98,22 @@ static const struct row rows[] = {
      SIM_MUTANT_WHOLE_LETTER,
      0,
      draw_bisect},
+    {{.rule = "P7", .without = "a reader that gets no answer is not started again", .found = "L1"},
+     SIM_MUTANT_NO_WATCH,
+     0,
+     draw_silent},
+    {{.rule = "P9", .without = "a lease whose callback does not return is kept", .found = "L1"},
+     SIM_MUTANT_NO_WATCH,
+     0,
+     draw_stuck},
+    {{.rule = "P10", .without = "callbacks that fail and return are no progress", .found = "given up after"},
+     SIM_MUTANT_HASTY_WATCH,
+     0,
+     draw_failing},
+    {{.rule = "P11", .without = "a worker whose store call does not return delivers on", .found = "S5"},
+     SIM_MUTANT_IMMORTAL,
+     0,
+     draw_deaf},
 };
 
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
