@@ -58,7 +58,7 @@ class Quickstart:
         self.workers = {}
         self.lines = {}  # worker -> records it printed
         self.offsets = {}
-        self.records = []  # (token, worker, place, shard, key, number, whether Redis had lost something before)
+        self.records = []  # (token, worker, place, shard, key, number, whether Redis had lost something)
         self.killed = {}  # worker -> shards it had
         self.waits = []  # (what began, when, worker that must print, shards it counts for)
         self.took = []  # (what, seconds)
@@ -154,21 +154,19 @@ class Quickstart:
         shutil.copy(os.path.join(self.dir, "dump.rdb"), os.path.join(self.dir, "old.rdb"))
 
     def empty_redis(self):
-        owners = self.owners(self.status())
+        self.redis_loses("Redis emptied")
         self.ask_redis("FLUSHALL")
-        self.redis_lost("Redis emptied", owners)
 
     def set_redis_back(self):
-        owners = self.owners(self.status())
+        self.redis_loses("Redis stopped and set back to its dump")
         self.redis_server.kill()
         self.redis_server.wait()
         shutil.copy(os.path.join(self.dir, "old.rdb"), os.path.join(self.dir, "dump.rdb"))
         self.start_redis(self.redis_port)
-        self.redis_lost("Redis set back to its dump", owners)
 
-    def redis_lost(self, what, owners):
+    def redis_loses(self, what):
         self.lost = True
-        self.repair = (what, time.monotonic(), owners)
+        self.repair = (what, time.monotonic(), self.owners(self.status()))
 
     def look_for_repair(self):
         if self.repair is not None and self.owners(self.status()) == self.repair[2]:

@@ -259,7 +259,7 @@ class Quickstart(unittest.TestCase):
         for event in ('a shard is split', 'Redis is emptied (FLUSHALL)', 'two shards are merged',
                       'Redis is stopped and started with the dump of before the split', 'worker A is killed (SIGKILL)'):
             self.assertIn(f'\n      -- {event}\n', done.stdout)
-        for loss in 'Redis emptied', 'Redis set back to its dump':
+        for loss in 'Redis emptied', 'Redis stopped and set back to its dump':
             self.assertRegex(done.stdout, rf'(?m)^{loss}: all leases as before after ')
         last = done.stdout.splitlines()[-1]
         found = re.fullmatch(r'put (\d+), delivered (\d+) distinct, lost 0, out of order 0 \(delivered again: (\d+)\)',
