@@ -41,7 +41,7 @@ static bool is_silent(struct sim_worker *worker, const struct kcl_stream_ask *as
     if (ask->kind != KCL_STREAM_ITERATOR && ask->kind != KCL_STREAM_RECORDS) {
         return false;
     }
-    bool mute = w->now_ms < worker->mute_until_ms &&
+    bool mute = w->now_ms < worker->mute_until_ms && ask->slot <= worker->mute_upto &&
                 (worker->mute_shard < 0 || worker->mute_shard == sim_stream_find(&w->stream, ask->shard));
     return mute || (!w->calm && sim_chance(w, w->options.silent));
 }

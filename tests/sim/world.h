@@ -53,7 +53,7 @@ enum sim_fault {
     SIM_STORE_FREEZE,  /* the server does not answer for a while */
     SIM_CLOCK_FORWARD, /* the server's clock */
     SIM_CLOCK_BACK,
-    SIM_MUTE, /* what a worker asks of the stream is not answered, of one shard or of all */
+    SIM_MUTE, /* readers that run on a worker get no answer any more, of one shard or of all */
     SIM_DEAF, /* a worker's store call never returns */
     SIM_FAULTS_N
 };
@@ -200,6 +200,7 @@ struct sim_worker {
     uint64_t frozen_until_ms;
     uint64_t cut_until_ms;
     uint64_t mute_until_ms;
+    uint64_t mute_upto;  /* slots; a reader that begins later is heard again */
     int mute_shard;      /* index; -1 all */
     bool deaf;           /* a store call does not return */
     uint64_t impeded_ms; /* until then something kept it from the store */

@@ -58,6 +58,19 @@ static void draw_silent(struct sim_options *o)
     o->settle_ms += 60000;
 }
 
+/* Readers that run on one worker get no answer any more, however often they begin again. */
+static void draw_mute(struct sim_options *o)
+{
+    o->lease_duration_ms = 10000;
+    o->workers = 2;
+    o->run_ms = 700000;
+    o->settle_ms = 300000;
+    o->put_every_ms = 1000;
+    o->faults_to_ms = 20000;
+    o->faults[SIM_MUTE] = 1;
+    o->mute_for_good = true;
+}
+
 static void draw_stuck(struct sim_options *o)
 {
     o->callback_stuck = 10;
@@ -102,6 +115,10 @@ static const struct row rows[] = {
      SIM_MUTANT_NO_WATCH,
      0,
      draw_silent},
+    {{.rule = "P8", .without = "a lease whose reader gets nowhere is kept", .found = "L1"},
+     SIM_MUTANT_NO_WATCH,
+     0,
+     draw_mute},
     {{.rule = "P9", .without = "a lease whose callback does not return is kept", .found = "L1"},
      SIM_MUTANT_NO_WATCH,
      0,
