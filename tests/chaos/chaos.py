@@ -4,17 +4,17 @@
 
 usage: chaos.py BIN STORY [EMULATOR_FOLDER]
 
-BIN is the folder of kcl and kcl-local. KCL_FULL=1 makes the stories longer, KCL_CHAOS_LOG=debug the workers' logs.
+BIN is the folder of kcl and kcl-local. With EMULATOR_FOLDER the stream lives in the npm emulator of that folder, else
+in kcl-local. KCL_FULL=1 makes the stories longer, KCL_CHAOS_LOG=debug the workers' logs.
 Exit 0: right; 1: not, and the logs are kept; 77: what the story needs is not installed.
 """
-import os
 import shutil
 import sys
 
 import stories
 import stories_redis
 import stories_stream
-from fleet import Failure
+from fleet import Failure, Fleet, emulator_missing
 
 
 def missing(names):
@@ -28,16 +28,13 @@ def main(bin_dir, name, folder=None):
     if absent:
         print(f'skipped: {", ".join(absent)} not installed')
         return 77
+    if folder:
+        code = emulator_missing(folder)
+        if code:
+            return code
+        Fleet.emulator = folder
     try:
-        if name == 'emulator':
-            absent = missing(['node', 'npm'])
-            if absent:
-                required = os.environ.get('KCL_REQUIRE_EMULATOR') == '1'
-                print(f'{"failed" if required else "skipped"}: {", ".join(absent)} not installed')
-                return 1 if required else 77
-            stories.emulator(bin_dir, folder)
-        else:
-            table[name](bin_dir)
+        table[name](bin_dir)
     except Failure as failure:
         print(f'{name}: {failure}')
         return 1

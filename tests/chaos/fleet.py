@@ -19,7 +19,7 @@ from redis_watch import Redis, Watch
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / 'server'))
-from kinesis_http import Client  # noqa: E402
+from kinesis_http import Client, emulator_missing  # noqa: E402
 
 STREAM, APP = 'chaos', 'chaos'
 HASH_END = 1 << 128
@@ -144,9 +144,11 @@ class Worker:
 class Fleet:
     """Context manager; see the stories for its use."""
 
-    def __init__(self, bin_dir, shards=4, lease_ms=2500, emulator=None, stream=True):
+    emulator = None  # the folder of the npm emulator, for a run against it; else the stream lives in kcl-local
+
+    def __init__(self, bin_dir, shards=4, lease_ms=2500, stream=True):
         self.bin = pathlib.Path(bin_dir)
-        self.shards, self.lease_ms, self.emulator, self.make_stream = shards, lease_ms, emulator, stream
+        self.shards, self.lease_ms, self.make_stream = shards, lease_ms, stream
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix='kcl-chaos-'))
         self.processes, self.proxies, self.workers, self.starts = [], [], [], {}
         self.environment = {name: value for name, value in os.environ.items()

@@ -656,32 +656,5 @@ def mix(bin_dir):
         finish(fleet, late=story.stops * story.BATCH * 8)
 
 
-def emulator(bin_dir, folder):
-    with Fleet(bin_dir, shards=4, emulator=folder) as fleet:
-        fleet.produce(each=2, pause=0.1)
-        a = fleet.worker('a')
-        say(f'first record after {ms(a.first_line().high - a.started)}')
-        b = fleet.worker('b')
-        fleet.wait_even(a, b)
-        say_moves(fleet, b.started, 'b joins')
-        fleet.split(fleet.open_shards()[0])
-        fleet.merge(*fleet.open_shards()[-2:])
-        wait_leases(fleet)
-        fleet.wait_even(a, b)
-        killed = time.monotonic()
-        a.kill()
-        fleet.wait_even(b)
-        say_moves(fleet, killed, f'lease duration {fleet.lease_ms} ms, a killed')
-        c = fleet.worker('c')
-        fleet.wait_even(b, c)
-        asked = time.monotonic()
-        stop_all(fleet, b)
-        fleet.wait_even(c)
-        say_moves(fleet, asked, 'b leaves')
-        fleet.settle()
-        stop_all(fleet, c)
-        finish(fleet)
-
-
 STORIES = [start, join, leave, kill, reshard, child_start, stopped, cut_in_two, redis_short, redis_long, redis_cut,
            late_commit, kinesis_cut, restart, second_signal, storm, mix]
