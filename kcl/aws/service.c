@@ -212,6 +212,23 @@ static void cancel(void *self, uint64_t slot)
     }
 }
 
+bool kcl_service_reads(const struct kcl_service *s, uint64_t net_op, uint64_t *slot)
+{
+    const struct ask *a = net_op < s->room ? s->flying[net_op] : NULL;
+    if (a == NULL || a->ask.kind != KCL_STREAM_RECORDS)
+        return false;
+    *slot = a->ask.slot;
+    return true;
+}
+
+void kcl_service_resume(struct kcl_service *s, uint64_t slot)
+{
+    for (size_t i = 0; i < s->room; i++) {
+        if (s->flying[i] != NULL && s->flying[i]->ask.slot == slot)
+            kcl_net_resume(s->aws.net, i);
+    }
+}
+
 /* ---- answers ---- */
 
 static kcl_rc read_description(struct ask *a, const struct kcl_net_answer *n, kcl_error *err)

@@ -39,6 +39,11 @@ void kcl_service_free(struct kcl_service *s);
 /** The port; valid as long as the service. */
 struct kcl_stream_port kcl_service_port(struct kcl_service *s);
 
+/** Whether a request of the network asks for records, and for which slot. */
+bool kcl_service_reads(const struct kcl_service *s, uint64_t net_op, uint64_t *slot);
+/** Lets the answer of a slot go on arriving (kcl_net_resume). */
+void kcl_service_resume(struct kcl_service *s, uint64_t slot);
+
 /** Reads what the network has answered. */
 void kcl_service_pump(struct kcl_service *s);
 /** Whether kcl_service_take would give an answer. */

@@ -31,7 +31,8 @@
  *               └────────────── cancel ───────────┴────────────┘
  *
  * An idle one keeps its libcurl handle for the next request. Each request is in
- * exactly one of three lists.
+ * exactly one of three lists. An active one may pause: its connection is not read,
+ * so the sender has to wait, and it has no timer.
  */
 struct request {
     struct request *next;
@@ -43,6 +44,8 @@ struct request {
     uint64_t heard_ms;      /* when the last byte came or went */
     uint64_t end_ms;
     uint64_t silence_ms;
+    bool paused;
+    uint64_t paused_ms;  /* since when */
     curl_off_t uploaded; /* as of the last look */
     kcl_rc rc;           /* why a callback stopped the transfer */
     struct kcl_buf body;
@@ -53,7 +56,7 @@ struct request {
 struct kcl_net {
     CURLM *multi;
     char *ca_file;
-    void (*on_bytes)(void *user, uint64_t op, size_t bytes);
+    bool (*on_bytes)(void *user, uint64_t op, size_t bytes, uint64_t expected);
     void *user;
     struct request *active;
     struct request *done_first;
@@ -66,25 +69,37 @@ struct kcl_net {
 
 /* ---- what libcurl calls ---- */
 
+/* Size of the whole body, 0: not known. */
+static uint64_t expected_bytes(const struct request *r)
+{
+    curl_off_t length = -1;
+    bool known = curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK && length > 0;
+    return known && (uint64_t)length <= r->body.ceiling ? (uint64_t)length : 0;
+}
+
+static void pause(struct request *r)
+{
+    r->paused = true;
+    r->paused_ms = r->net->now_ms;
+    kcl_timers_set(&r->net->timers, &r->timer, KCL_NEVER);
+}
+
 static size_t on_body(char *bytes, size_t one, size_t size, void *user)
 {
     (void)one;
     struct request *r = user;
+    uint64_t expected = expected_bytes(r);
     r->heard_ms = r->net->now_ms;
-    if (r->body.size == 0) {
-        curl_off_t length = -1;
-        if (curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK && length > 0 &&
-            (uint64_t)length <= r->body.ceiling)
-            r->rc = kcl_buf_reserve(&r->body, (size_t)length);
+    if (r->net->on_bytes != NULL && !r->net->on_bytes(r->net->user, r->answer.op, size, expected)) {
+        pause(r);
+        return CURL_WRITEFUNC_PAUSE;
     }
+    if (r->body.size == 0)
+        r->rc = kcl_buf_reserve(&r->body, (size_t)expected);
     kcl_buf_add(&r->body, bytes, size);
     if (r->rc == KCL_OK)
         r->rc = kcl_buf_rc(&r->body);
-    if (r->rc != KCL_OK)
-        return 0; /* anything but `size` ends the transfer */
-    if (r->net->on_bytes != NULL)
-        r->net->on_bytes(r->net->user, r->answer.op, size);
-    return size;
+    return r->rc == KCL_OK ? size : 0; /* anything but `size` ends the transfer */
 }
 
 static bool header_is(struct kcl_bytes line, const char *name, struct kcl_bytes *value)
@@ -260,6 +275,7 @@ static void leave_active(struct request *r)
 {
     struct kcl_net *net = r->net;
     kcl_timers_set(&net->timers, &r->timer, KCL_NEVER);
+    r->paused = false;
     if (r->previous != NULL)
         r->previous->next = r->next;
     else
@@ -481,6 +497,29 @@ void kcl_net_cancel(struct kcl_net *net, uint64_t op)
         make_idle(r);
         return;
     }
+}
+
+static struct request *find_paused(const struct kcl_net *net, uint64_t op)
+{
+    struct request *r = net->active;
+    while (r != NULL && (r->answer.op != op || !r->paused))
+        r = r->next;
+    return r;
+}
+
+void kcl_net_resume(struct kcl_net *net, uint64_t op)
+{
+    struct request *r = find_paused(net, op);
+    if (r == NULL)
+        return;
+    net->now_ms = kcl_clock_ms();
+    r->paused = false;
+    r->heard_ms = net->now_ms;
+    r->end_ms += net->now_ms - r->paused_ms;
+    kcl_timers_set(&net->timers, &r->timer, next_look_ms(r, net->now_ms));
+    CURLcode code = curl_easy_pause(r->easy, CURLPAUSE_CONT); /* may pause it again */
+    if (code != CURLE_OK)
+        finish_transfer(r, code);
 }
 
 static int wait_ms(struct kcl_net *net, int64_t timeout_ms)

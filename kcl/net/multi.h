@@ -26,8 +26,12 @@ struct kcl_net;
 struct kcl_net_options {
     const char *ca_file;    /* PEM file to trust instead of the system's certificates; NULL: those */
     size_t connections_max; /* open at once, to all hosts; a request beyond them waits. 0: 1024 */
-    /** Told of each piece of an answer's body as it arrives; may be NULL. Must not call kcl_net. */
-    void (*on_bytes)(void *user, uint64_t op, size_t bytes);
+    /**
+     * Asked for each piece of an answer's body as it arrives, with the size of the whole body (0: not known);
+     * may be NULL. False: not now. Then the request pauses, reads nothing more and its time stands still, until
+     * kcl_net_resume; the same piece is asked for again. Must not call kcl_net.
+     */
+    bool (*on_bytes)(void *user, uint64_t op, size_t bytes, uint64_t expected);
     void *user;
 };
 
@@ -77,6 +81,9 @@ void kcl_net_free(struct kcl_net *net);
 KCL_MUST_CHECK kcl_rc kcl_net_submit(struct kcl_net *net, const struct kcl_net_request *request, kcl_error *err);
 /** Ends a request whose answer was not taken yet: it does not come any more. Unknown numbers are fine. */
 void kcl_net_cancel(struct kcl_net *net, uint64_t op);
+
+/** Lets a request that pauses go on; `on_bytes` may be called from inside. Others, and unknown numbers, are fine. */
+void kcl_net_resume(struct kcl_net *net, uint64_t op);
 
 /**
  * Waits until something happens, at most `timeout_ms`, and carries the requests

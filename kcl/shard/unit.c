@@ -317,12 +317,21 @@ static void commit(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects 
 static void read_on(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out)
 {
     struct kcl_poller_event tick = {POLLER_TICK, false, NULL};
+    bool held_back = (u->bits & UNIT_HELD_BACK) != 0;
+    uint64_t asked_ms = KCL_NEVER;
     bool tries;
 
+    if (u->held_back && !held_back) {
+        u->released_ms = now_ms;
+    }
+    u->held_back = held_back;
     tick.may_fetch = fetch_is_wanted(u) && (u->bits & UNIT_MAY_FETCH) != 0;
     step_reader(u, now_ms, &tick, out);
     tries = (u->poller.waiting_op != 0 || tick.may_fetch) && u->poller.sm.state != POLLER_ENDED;
-    kcl_progress_reader(&u->progress, now_ms, tries, u->poller.waiting_op != 0 ? u->poller.asked_ms : KCL_NEVER);
+    if (u->poller.waiting_op != 0 && !held_back) {
+        asked_ms = u->poller.asked_ms > u->released_ms ? u->poller.asked_ms : u->released_ms;
+    }
+    kcl_progress_reader(&u->progress, now_ms, tries && !held_back, asked_ms);
 }
 
 void kcl_unit_step(struct kcl_unit *u, uint64_t now_ms, const struct kcl_unit_event *event,

@@ -22,9 +22,10 @@
  *              acted upon (an `end` must not look like a lease that was lost)
  *   what       sentences of errors (`what` of answers) are the router's to log;
  *              the unit only emits trace events
- *   budget     the router charges the bytes of a block when its answer arrives,
- *              before the step. The unit asks for records only with UNIT_MAY_FETCH.
- *              kcl_unit_wants tells who waits for it
+ *   budget     the router charges bytes as they arrive. The unit asks for records
+ *              only with UNIT_MAY_FETCH; kcl_unit_wants tells who waits for it. An
+ *              answer under way may have to wait (UNIT_HELD_BACK): that is not the
+ *              reader's fault, its time stands still
  *   metrics    counted here: all of delivery, retrieval and checkpoints, leases
  *              taken, lost, passed, shards ended
  */
@@ -79,9 +80,10 @@ struct kcl_unit_options {
 
 /** What holds now; with every event. */
 enum kcl_unit_bits {
-    UNIT_FENCED = 1,   /* the worker's own life is over: no delivery, no fetch, no store ask; off: all goes on */
-    UNIT_PAUSED = 2,   /* the user paused the shard: no fetch, no further batch */
-    UNIT_MAY_FETCH = 4 /* the byte budget has room */
+    UNIT_FENCED = 1,    /* the worker's own life is over: no delivery, no fetch, no store ask; off: all goes on */
+    UNIT_PAUSED = 2,    /* the user paused the shard: no fetch, no further batch */
+    UNIT_MAY_FETCH = 4, /* the byte budget has room */
+    UNIT_HELD_BACK = 8  /* it has not: the answer under way is paused */
 };
 
 enum kcl_unit_event_kind {
@@ -175,6 +177,8 @@ struct kcl_unit {
     struct kcl_poller poller;
     struct kcl_deliver deliver;
     struct kcl_progress progress;
+    bool held_back;       /* the answer under way is paused */
+    uint64_t released_ms; /* when the last one that was went on */
     struct kcl_rng rng;
     kcl_position from;
     bool has_pending;

@@ -99,9 +99,16 @@ static void wake(void *user)
     kcl_net_wake(((struct kcl_worker *)user)->net);
 }
 
+static bool on_bytes(void *user, uint64_t op, size_t bytes, uint64_t expected)
+{
+    struct kcl_worker *w = user;
+    uint64_t slot = 0;
+    return !kcl_service_reads(w->service, op, &slot) || kcl_router_arriving(w->router, slot, bytes, expected);
+}
+
 static kcl_rc make_service(struct kcl_worker *w, kcl_error *err)
 {
-    const struct kcl_net_options net = {.ca_file = w->settings.ca_file};
+    const struct kcl_net_options net = {.ca_file = w->settings.ca_file, .on_bytes = on_bytes, .user = w};
     kcl_rc rc = kcl_net_new(&w->net, &net, err);
     if (rc != KCL_OK) {
         return rc;
@@ -335,6 +342,9 @@ static void turn(struct kcl_worker *w)
     uint64_t now_ms = kcl_clock_ms();
     take_in(w, now_ms);
     kcl_router_turn(w->router, now_ms);
+    for (uint64_t slot; (slot = kcl_router_resume(w->router)) != 0;) {
+        kcl_service_resume(w->service, slot);
+    }
     if (rc != KCL_OK) {
         kcl_log_write(&w->log, KCL_LOG_ERROR, "net", "net.poll.failed", NULL, 0, "%s", err.message);
         (void)poll(NULL, 0, POLL_FAILED_MS);

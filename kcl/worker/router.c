@@ -158,14 +158,16 @@ void kcl_router_tell_life(struct kcl_router *r)
     }
 }
 
-static void take_back_bytes(struct kcl_router *r)
+static void take_back_bytes(struct kcl_router *r, uint64_t now_ms)
 {
     uint64_t returned = atomic_load_explicit(&r->ledger->returned_bytes, memory_order_acquire);
     if (returned != r->seen_returned) {
         kcl_budget_give(&r->budget, returned - r->seen_returned);
         r->seen_returned = returned;
+        kcl_router_moved(r, now_ms);
     }
     kcl_metric_set(r->options.metrics, KCL_M_BUDGET_USED, r->budget.used_bytes);
+    kcl_metric_set(r->options.metrics, KCL_M_BUDGET_PEAK, r->budget.high_bytes);
 }
 
 static void tell_role(struct kcl_router *r, uint64_t now_ms)
@@ -200,7 +202,8 @@ static void settle(struct kcl_router *r, uint64_t now_ms)
         r->want_sync = false;
         kcl_router_planner(r, now_ms, &(struct kcl_planner_event){.kind = PLANNER_WANT_SYNC});
     }
-    take_back_bytes(r);
+    take_back_bytes(r, now_ms);
+    kcl_router_tell_pauses(r, now_ms);
     kcl_router_feed(r, now_ms);
     kcl_router_tell_life(r);
 }
@@ -247,8 +250,10 @@ static void on_described(struct kcl_router *r, uint64_t now_ms, struct kcl_strea
                                                            .retry_after_ms = answer->retry_after_ms});
 }
 
-static void charge(struct kcl_router *r, struct kcl_stream_answer *answer)
+/* What arrived piece by piece is there as a whole. */
+static void charge(struct kcl_router *r, struct kcl_slot *slot, struct kcl_stream_answer *answer)
 {
+    kcl_transfer_end(&r->budget, &slot->transfer);
     if (answer->block == NULL) {
         return;
     }
@@ -269,12 +274,23 @@ void kcl_router_on_stream(struct kcl_router *r, uint64_t now_ms, struct kcl_stre
     } else {
         struct kcl_slot *slot = kcl_router_slot(r, answer->slot);
         if (slot != NULL) {
-            charge(r, answer);
+            charge(r, slot, answer);
             struct kcl_unit_event event = {.kind = UNIT_STREAM_ANSWER, .answer = answer};
             kcl_router_step_shard(r, now_ms, slot, &event);
         }
     }
     settle(r, now_ms);
+}
+
+bool kcl_router_arriving(struct kcl_router *r, uint64_t id, uint64_t bytes, uint64_t expected)
+{
+    struct kcl_slot *slot = kcl_router_slot(r, id);
+    if (slot == NULL || kcl_transfer_arrive(&r->budget, &slot->transfer, bytes, expected)) {
+        return true;
+    }
+    r->pauses_changed = true;
+    kcl_metric_add(r->options.metrics, KCL_M_TRANSFERS_PAUSED, 1);
+    return false;
 }
 
 static bool children_known(const struct kcl_router *r, const kcl_lease *lease)
@@ -558,6 +574,18 @@ uint64_t kcl_router_due_ms(const struct kcl_router *r)
         due = others[i] < due ? others[i] : due;
     }
     return due;
+}
+
+uint64_t kcl_router_resume(struct kcl_router *r)
+{
+    struct kcl_transfer *t = r->ended ? NULL : kcl_transfer_next(&r->budget);
+    if (t == NULL) {
+        return 0;
+    }
+    const struct kcl_slot *slot = (const struct kcl_slot *)((char *)t - offsetof(struct kcl_slot, transfer));
+    kcl_transfer_resume(&r->budget, t);
+    r->pauses_changed = true;
+    return slot->held.slot;
 }
 
 bool kcl_router_ended(const struct kcl_router *r)

@@ -97,6 +97,14 @@ void kcl_router_start(struct kcl_router *r, uint64_t now_ms);
 void kcl_router_on_stream(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer);
 void kcl_router_on_store(struct kcl_router *r, uint64_t now_ms, struct kcl_store_reply *reply);
 void kcl_router_on_runner(struct kcl_router *r, uint64_t now_ms, struct kcl_runner_event *event);
+/**
+ * Bytes of an answer for a slot are there to be taken; `expected` is the size of
+ * all of it (0: not known). False: there is no room; whoever carries it pauses it
+ * until kcl_router_resume names the slot. May be called from inside a poll: steps nothing.
+ */
+KCL_MUST_CHECK bool kcl_router_arriving(struct kcl_router *r, uint64_t slot, uint64_t bytes, uint64_t expected);
+/** A slot whose paused answer goes on now, or 0. To be called until it says 0, after each turn. */
+uint64_t kcl_router_resume(struct kcl_router *r);
 /** Something may have changed in the store. */
 void kcl_router_on_notify(struct kcl_router *r, uint64_t now_ms);
 /** A request to shut down: the first, or any further. */

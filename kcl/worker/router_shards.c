@@ -7,8 +7,8 @@
 #include "kcl/worker/router_state.h"
 #include "leases/key.h"
 
-/* Between two fetches beyond the budget. */
-#define SPARE_MS 500
+/* So long nothing was given back, or let go beyond the budget: then one more answer may come. */
+#define SPARE_MS 1000
 
 struct kcl_slot *kcl_router_slot(const struct kcl_router *r, uint64_t id)
 {
@@ -31,8 +31,11 @@ static uint32_t bits_of(const struct kcl_router *r, const struct kcl_slot *slot)
     if (r->paused.count > 0 && kcl_map_get(&r->paused, slot->unit->shard) != NULL) {
         bits |= UNIT_PAUSED;
     }
-    if (r->budget.used_bytes < r->budget.limit_bytes || slot->held.slot == r->spare_slot) {
+    if (kcl_budget_has_room(&r->budget) || slot->held.slot == r->spare_slot) {
         bits |= UNIT_MAY_FETCH;
+    }
+    if (slot->transfer.state == KCL_TRANSFER_PAUSED) {
+        bits |= UNIT_HELD_BACK;
     }
     return bits;
 }
@@ -105,6 +108,7 @@ static void ask_store(struct kcl_router *r, struct kcl_slot *slot, const struct 
 static void take_out(struct kcl_router *r, struct kcl_slot *slot)
 {
     kcl_timers_set(&r->timers, &slot->timer, KCL_NEVER);
+    kcl_transfer_end(&r->budget, &slot->transfer);
     for (size_t i = 0; i < r->slots_count; i++) {
         if (r->slots[i] == slot) {
             memmove(&r->slots[i], &r->slots[i + 1], (r->slots_count - i - 1) * sizeof(struct kcl_slot *));
@@ -128,6 +132,7 @@ static bool carry(struct kcl_router *r, struct kcl_slot *slot, struct kcl_unit_e
         ask_stream(r, slot, &e->ask.stream);
         break;
     case UNIT_CANCEL_STREAM:
+        kcl_transfer_end(&r->budget, &slot->transfer);
         r->options.stream.cancel(r->options.stream.self, slot->held.slot);
         break;
     case UNIT_ASK_RUNNER:
@@ -167,6 +172,7 @@ void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slo
 {
     struct kcl_unit_effects out;
     event->bits = bits_of(r, slot);
+    slot->held_back = (event->bits & UNIT_HELD_BACK) != 0;
     kcl_unit_step(slot->unit, now_ms, event, &out);
     for (uint32_t i = 0; i < out.count; i++) {
         if (carry(r, slot, &out.effects[i])) {
@@ -258,40 +264,85 @@ static uint64_t queued_bytes(const struct kcl_router *r)
     return bytes;
 }
 
+void kcl_router_moved(struct kcl_router *r, uint64_t now_ms)
+{
+    r->spare_ms = now_ms + SPARE_MS;
+}
+
+void kcl_router_tell_pauses(struct kcl_router *r, uint64_t now_ms)
+{
+    if (!r->pauses_changed) {
+        return;
+    }
+    r->pauses_changed = false;
+    for (size_t i = 0; i < r->slots_count;) {
+        struct kcl_slot *slot = r->slots[i];
+        if ((slot->transfer.state == KCL_TRANSFER_PAUSED) != slot->held_back) {
+            struct kcl_unit_event event = {.kind = UNIT_TICK};
+            kcl_router_step_shard(r, now_ms, slot, &event);
+        }
+        if (i < r->slots_count && r->slots[i] == slot) {
+            i++;
+        }
+    }
+}
+
+/* Whether this one has nothing to deliver, and only the budget keeps it from getting something. */
+static bool starves(const struct kcl_slot *slot, uint64_t now_ms)
+{
+    return kcl_unit_hungry(slot->unit) && ((slot->transfer.state == KCL_TRANSFER_PAUSED && !slot->transfer.beyond) ||
+                                           kcl_unit_wants(slot->unit, now_ms));
+}
+
+static struct kcl_slot *find_starving(const struct kcl_router *r, uint64_t now_ms, size_t *at)
+{
+    for (size_t i = 0; i < r->slots_count; i++) {
+        *at = (r->spare_next + i) % r->slots_count;
+        if (starves(r->slots[*at], now_ms)) {
+            return r->slots[*at];
+        }
+    }
+    return NULL;
+}
+
 /*
  * Shards whose batches wait (paused, failing, a slow callback) may hold the whole
- * budget for ever; the others must not stand still with them. One after the other
- * those that hold nothing may fetch one batch beyond it.
+ * budget for ever; the others must not stand still with them. When nothing has
+ * moved for a while those that hold nothing may get one answer beyond it, one
+ * after the other.
  */
 static void feed_one_more(struct kcl_router *r, uint64_t now_ms)
 {
+    bool was_starving = r->starving;
+    uint64_t kept_bytes = r->budget.used_bytes - r->budget.arriving_bytes - queued_bytes(r);
+    size_t at = 0;
     r->starving = false;
-    if (r->budget.used_bytes < r->budget.limit_bytes) {
+    if (kcl_budget_has_room(&r->budget) || kept_bytes >= r->budget.limit_bytes) {
         return;
     }
-    for (size_t i = 0; i < r->slots_count; i++) {
-        size_t at = (r->spare_next + i) % r->slots_count;
-        struct kcl_slot *slot = r->slots[at];
-        if (!kcl_unit_hungry(slot->unit) || !kcl_unit_wants(slot->unit, now_ms)) {
-            continue;
-        }
-        r->starving = r->budget.used_bytes - queued_bytes(r) < r->budget.limit_bytes;
-        if (r->starving && r->spare_ms <= now_ms) {
-            r->spare_ms = now_ms + SPARE_MS;
-            r->spare_next = at + 1;
-            r->spare_slot = slot->held.slot;
-            struct kcl_unit_event event = {.kind = UNIT_TICK};
-            kcl_router_step_shard(r, now_ms, slot, &event);
-            r->spare_slot = 0;
-        }
+    struct kcl_slot *slot = find_starving(r, now_ms, &at);
+    r->starving = slot != NULL;
+    if (r->starving && !was_starving) {
+        kcl_router_moved(r, now_ms);
+    }
+    if (!r->starving || now_ms < r->spare_ms) {
         return;
+    }
+    kcl_router_moved(r, now_ms);
+    r->spare_next = at + 1;
+    slot->transfer.beyond = true;
+    if (slot->transfer.state == KCL_TRANSFER_NONE) {
+        r->spare_slot = slot->held.slot;
+        struct kcl_unit_event event = {.kind = UNIT_TICK};
+        kcl_router_step_shard(r, now_ms, slot, &event);
+        r->spare_slot = 0;
     }
 }
 
 void kcl_router_feed(struct kcl_router *r, uint64_t now_ms)
 {
     for (int hungry = 1; hungry >= 0; hungry--) {
-        for (size_t i = 0; i < r->slots_count && r->budget.used_bytes < r->budget.limit_bytes; i++) {
+        for (size_t i = 0; i < r->slots_count && kcl_budget_has_room(&r->budget); i++) {
             struct kcl_slot *slot = r->slots[i];
             if (!kcl_unit_wants(slot->unit, now_ms) || (kcl_unit_hungry(slot->unit) ? 1 : 0) != hungry) {
                 continue;

@@ -27,7 +27,9 @@ struct kcl_slot {
     char key[KCL_LEASE_KEY_SIZE];
     struct kcl_unit *unit; /* NULL once it has finished */
     struct kcl_timer timer;
-    bool gone; /* the service does not know the shard */
+    bool gone;                    /* the service does not know the shard */
+    struct kcl_transfer transfer; /* the answer that arrives */
+    bool held_back;               /* as the unit knows it: that one is paused */
 };
 
 /** An ask that could not be submitted for want of memory: answered in a later turn. */
@@ -81,10 +83,11 @@ struct kcl_router {
     struct kcl_budget budget;
     struct kcl_ledger *ledger;
     uint64_t seen_returned; /* of the ledger */
-    uint64_t spare_ms;      /* while others hold the whole budget: when one more shard may fetch */
-    uint64_t spare_slot;    /* that one, during its step */
+    uint64_t spare_ms;      /* while others hold the whole budget: when one more answer may come */
+    uint64_t spare_slot;    /* that shard's, during its step */
     size_t spare_next;      /* whose turn it is then */
     bool starving;          /* somebody waits for that */
+    bool pauses_changed;    /* units are to be told */
     struct kcl_unsent *unsent;
     size_t unsent_count;
     size_t unsent_room;
@@ -123,6 +126,10 @@ void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s);
 void kcl_router_look_for_newer(struct kcl_router *r, uint64_t now_ms);
 void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms);
 void kcl_router_forget(struct kcl_router *r, const char *key);
+/** Bytes were given back, or somebody was let go beyond the budget. */
+void kcl_router_moved(struct kcl_router *r, uint64_t now_ms);
+/** Tells units whose answer was paused or goes on. */
+void kcl_router_tell_pauses(struct kcl_router *r, uint64_t now_ms);
 /** Gives credit to units that wait for it. */
 void kcl_router_feed(struct kcl_router *r, uint64_t now_ms);
 

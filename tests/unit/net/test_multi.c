@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "kcl/base/alloc.h"
+#include "kcl/base/clock.h"
 #include "kcl/net/multi.h"
 #include "tests/support/http_server.h"
 #include "tests/support/test.h"
@@ -20,13 +21,22 @@ struct fixture {
     struct kcl_net *net;
     char url[64];
     size_t bytes;
+    size_t most; /* of `bytes` before a request pauses; 0: no end */
+    int refusals;
+    uint64_t expected;
 };
 
-static void count_bytes(void *user, uint64_t op, size_t bytes)
+static bool count_bytes(void *user, uint64_t op, size_t bytes, uint64_t expected)
 {
     struct fixture *f = user;
     (void)op;
+    f->expected = expected;
+    if (f->most > 0 && f->bytes + bytes > f->most) {
+        f->refusals++;
+        return false;
+    }
     f->bytes += bytes;
+    return true;
 }
 
 static void start(struct fixture *f, const struct kcl_http_reply *replies, size_t count, size_t connections)
@@ -557,6 +567,130 @@ static void test_every_allocation_may_fail(void **state)
     stop(&f);
 }
 
+/* ---- pauses ---- */
+
+static void poll_until_refused(struct fixture *f)
+{
+    while (f->refusals == 0)
+        assert_int_equal(kcl_net_poll(f->net, 1000, NULL, 0, NULL), KCL_OK);
+}
+
+static void test_a_request_that_pauses_goes_on_where_it_was_and_its_time_stands_still(void **state)
+{
+    (void)state;
+    const struct kcl_http_reply replies[] = {
+        {.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhelloworld", .pieces = 9, .gap_ms = 1}};
+    struct fixture f;
+    start(&f, replies, 1, 0);
+    f.most = 4;
+    struct kcl_net_request q = request(&f, 3);
+    q.silence_timeout_ms = 60;
+    q.total_timeout_ms = 120;
+    submit(&f, &q);
+    poll_until_refused(&f);
+    assert_int_equal(f.expected, 10);
+    int refusals = f.refusals;
+    for (uint64_t end_ms = kcl_clock_ms() + 400; kcl_clock_ms() < end_ms;)
+        assert_int_equal(kcl_net_poll(f.net, 10, NULL, 0, NULL), KCL_OK);
+    struct kcl_net_answer a;
+    assert_false(kcl_net_take(f.net, &a));  /* neither its silence nor its end came */
+    assert_int_equal(f.refusals, refusals); /* and it was not asked in circles */
+    kcl_net_resume(f.net, 4);               /* nobody */
+    kcl_net_resume(f.net, 3);
+    assert_int_equal(f.refusals, refusals + 1); /* still no room */
+    f.most = 0;
+    kcl_net_resume(f.net, 3);
+    a = take(&f);
+    assert_int_equal(a.rc, KCL_OK);
+    assert_string_equal(a.body, "helloworld");
+    assert_int_equal(f.bytes, 10);
+    kcl_net_answer_fini(&a);
+    stop(&f);
+}
+
+static void test_a_request_that_goes_on_has_its_time_again(void **state)
+{
+    (void)state;
+    const struct kcl_http_reply replies[] = {{.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhel"}};
+    struct fixture f;
+    start(&f, replies, 1, 0);
+    f.most = 1;
+    struct kcl_net_request q = request(&f, 3);
+    q.silence_timeout_ms = 50;
+    q.total_timeout_ms = 100;
+    submit(&f, &q);
+    poll_until_refused(&f);
+    for (uint64_t end_ms = kcl_clock_ms() + 150; kcl_clock_ms() < end_ms;)
+        assert_int_equal(kcl_net_poll(f.net, 10, NULL, 0, NULL), KCL_OK);
+    f.most = 0;
+    kcl_net_resume(f.net, 3);
+    struct kcl_net_answer a = take(&f);
+    assert_int_equal(a.rc, KCL_ETIMEDOUT);
+    assert_non_null(strstr(a.message, "nothing was heard for 50 ms"));
+    kcl_net_answer_fini(&a);
+    stop(&f);
+}
+
+static void test_others_go_on_while_one_pauses_and_what_pauses_can_be_ended(void **state)
+{
+    (void)state;
+    const struct kcl_http_reply replies[] = {{.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhelloworld"},
+                                             {.bytes = OK_REPLY}};
+    struct fixture f;
+    start(&f, replies, 2, 0);
+    for (unsigned how = 0; how < 2; how++) {
+        f.most = 1;
+        f.bytes = 0;
+        f.refusals = 0;
+        struct kcl_net_request q = request(&f, 1);
+        submit(&f, &q);
+        poll_until_refused(&f);
+        f.most = 0;
+        q = request(&f, 2);
+        submit(&f, &q);
+        struct kcl_net_answer a = take(&f);
+        assert_int_equal(a.op, 2);
+        assert_string_equal(a.body, "hello");
+        kcl_net_answer_fini(&a);
+        if (how == 1)
+            break; /* the end of all ends it too */
+        kcl_net_cancel(f.net, 1);
+        kcl_net_resume(f.net, 1);
+        for (unsigned i = 3; i < 6; i++) { /* its handle is used again */
+            q = request(&f, i);
+            submit(&f, &q);
+        }
+        for (unsigned i = 3; i < 6; i++) {
+            a = take(&f);
+            assert_int_equal(a.rc, KCL_OK);
+            assert_string_equal(a.body, "hello");
+            kcl_net_answer_fini(&a);
+        }
+    }
+    stop(&f);
+}
+
+static void test_a_request_that_pauses_and_is_too_long_fails_when_it_goes_on(void **state)
+{
+    (void)state;
+    char text[4096] = "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n";
+    memset(text + strlen(text), 'x', 1001);
+    const struct kcl_http_reply reply = {.bytes = text};
+    struct fixture f;
+    start(&f, &reply, 1, 0);
+    f.most = 1;
+    struct kcl_net_request q = request(&f, 1);
+    submit(&f, &q);
+    poll_until_refused(&f);
+    assert_int_equal(f.expected, 0);
+    f.most = 0;
+    kcl_net_resume(f.net, 1);
+    struct kcl_net_answer a = take(&f);
+    assert_int_equal(a.rc, KCL_ETOOBIG);
+    kcl_net_answer_fini(&a);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +716,10 @@ int main(void)
         cmocka_unit_test(test_extra_descriptor_ends_the_poll),
         cmocka_unit_test(test_tls_with_verification),
         cmocka_unit_test(test_every_allocation_may_fail),
+        cmocka_unit_test(test_a_request_that_pauses_goes_on_where_it_was_and_its_time_stands_still),
+        cmocka_unit_test(test_a_request_that_goes_on_has_its_time_again),
+        cmocka_unit_test(test_others_go_on_while_one_pauses_and_what_pauses_can_be_ended),
+        cmocka_unit_test(test_a_request_that_pauses_and_is_too_long_fails_when_it_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

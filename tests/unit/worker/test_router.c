@@ -5,6 +5,7 @@
 #include "kcl/base/alloc.h"
 #include "kcl/base/facts.h"
 #include "kcl/base/timer.h"
+#include "kcl/shard/unit.h"
 #include "kcl/worker/router.h"
 #include "leases/key.h"
 #include "leases/table.h"
@@ -25,6 +26,9 @@ static struct {
     kcl_rc rc;
     char text[256];
     int starts; /* of shards' threads */
+    int cancels;
+    bool keeps; /* the user retains the next batch */
+    struct kcl_block *kept;
     uint64_t stream_op;
     struct kcl_stream_ask reads[SHARDS + 1]; /* by slot; the last; kind 0 once answered */
     struct kcl_runner_ask runs[SHARDS + 1];
@@ -49,6 +53,7 @@ static void stream_cancel(void *self, uint64_t slot)
 {
     (void)self;
     (void)slot;
+    f.cancels++;
 }
 
 static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
@@ -71,6 +76,10 @@ static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
     f.starts += ask->kind == KCL_RUNNER_START ? 1 : 0;
     if (ask->slot <= SHARDS) {
         f.runs[ask->slot] = *ask;
+    }
+    if (ask->block != NULL && f.keeps) {
+        f.keeps = false;
+        f.kept = kcl_block_retain(ask->block);
     }
     kcl_block_release(ask->block);
     kcl_text_release(ask->pending_state);
@@ -322,17 +331,23 @@ static void begin_shard(uint64_t slot)
     assert_int_equal(f.reads[slot].kind, KCL_STREAM_ITERATOR);
 }
 
+/* Time passes up to the next thing that is due. */
+static void pass_on(void)
+{
+    uint64_t due = kcl_router_due_ms(f.router);
+    f.now_ms = due > f.now_ms ? due : f.now_ms;
+    kcl_router_turn(f.router, f.now_ms);
+    if (f.asked.op != 0 && f.asked.kind == KCL_STORE_HEARTBEAT) {
+        reply(KCL_STORE_HEARTBEAT, KCL_OK, 0);
+        f.asked.op = 0;
+    }
+}
+
 static bool second_reads_within(uint64_t ms)
 {
     uint64_t end_ms = f.now_ms + ms;
     while (f.reads[2].kind != KCL_STREAM_RECORDS && f.now_ms < end_ms) {
-        uint64_t due = kcl_router_due_ms(f.router);
-        f.now_ms = due > f.now_ms ? due : f.now_ms;
-        kcl_router_turn(f.router, f.now_ms);
-        if (f.asked.op != 0 && f.asked.kind == KCL_STORE_HEARTBEAT) {
-            reply(KCL_STORE_HEARTBEAT, KCL_OK, 0);
-            f.asked.op = 0;
-        }
+        pass_on();
     }
     return f.reads[2].kind == KCL_STREAM_RECORDS;
 }
@@ -357,6 +372,91 @@ static void test_a_shard_that_holds_the_whole_budget_does_not_stop_the_others(vo
     assert_true(second_reads_within(10000));
 }
 
+#define MIB ((uint64_t)1 << 20)
+
+/* Both shards have asked for records; the first has its answer, larger than the whole budget, and works on it. */
+static void fill_budget(bool keeps)
+{
+    start();
+    f.keeps = keeps;
+    reply(KCL_STORE_JOIN, KCL_OK, SHARDS);
+    for (uint64_t slot = 1; slot <= SHARDS; slot++) {
+        begin_shard(slot);
+        answer_read(slot, 0);
+        assert_int_equal(f.reads[slot].kind, KCL_STREAM_RECORDS);
+    }
+    assert_true(kcl_router_arriving(f.router, 1, MIB + 1, MIB + 1));
+    answer_read(1, MIB + 1);
+    assert_int_equal(f.runs[1].kind, KCL_RUNNER_RECORDS);
+}
+
+static void test_an_answer_waits_for_room_and_goes_on_when_there_is_some(void **state)
+{
+    (void)state;
+    fill_budget(false);
+    assert_false(kcl_router_arriving(f.router, 2, 1000, MIB));
+    assert_int_equal(kcl_router_resume(f.router), 0);
+    f.now_ms += 200;
+    run_done(1); /* its batch is given back */
+    assert_int_equal(kcl_router_resume(f.router), 2);
+    assert_int_equal(kcl_router_resume(f.router), 0);
+    assert_true(kcl_router_arriving(f.router, 2, 1000, MIB));
+    answer_read(2, MIB);
+    assert_int_equal(f.runs[2].kind, KCL_RUNNER_RECORDS);
+}
+
+static void test_an_answer_that_waits_is_no_silent_reader(void **state)
+{
+    (void)state;
+    fill_budget(true); /* what a user keeps is used up: no answer comes beyond that */
+    assert_false(kcl_router_arriving(f.router, 2, 1000, MIB));
+    run_done(1);
+    for (uint64_t end_ms = f.now_ms + 3600000; f.now_ms < end_ms;) {
+        pass_on();
+        assert_int_equal(kcl_router_resume(f.router), 0);
+    }
+    assert_int_equal(f.cancels, 0);
+    assert_int_equal(kcl_router_running(f.router), SHARDS);
+    kcl_block_release(f.kept);
+    f.kept = NULL;
+    for (uint64_t end_ms = f.now_ms + 1000; f.now_ms < end_ms;) {
+        pass_on();
+    }
+    assert_int_equal(kcl_router_resume(f.router), 2);
+    uint64_t resumed_ms = f.now_ms;
+    while (f.cancels == 0) {
+        pass_on();
+    }
+    assert_true(f.now_ms >= resumed_ms + KCL_UNIT_READER_TIMEOUT_MS); /* from now on it must come */
+}
+
+static void test_an_answer_may_come_beyond_the_budget_when_nothing_is_given_back(void **state)
+{
+    (void)state;
+    fill_budget(false);
+    assert_false(kcl_router_arriving(f.router, 2, 1000, MIB));
+    uint64_t slot = 0;
+    uint64_t from_ms = f.now_ms;
+    while ((slot = kcl_router_resume(f.router)) == 0) {
+        assert_true(f.now_ms < from_ms + 10000);
+        pass_on();
+    }
+    assert_int_equal(slot, 2);
+    assert_true(f.now_ms >= from_ms + 1000); /* a slow callback is none that never returns */
+    assert_true(kcl_router_arriving(f.router, 2, MIB, MIB));
+}
+
+static void test_an_answer_that_waits_ends_with_its_shard(void **state)
+{
+    (void)state;
+    fill_budget(false);
+    assert_false(kcl_router_arriving(f.router, 2, 1000, MIB));
+    kcl_router_shutdown(f.router, f.now_ms);
+    assert_true(f.cancels > 0);
+    run_done(1);
+    assert_int_equal(kcl_router_resume(f.router), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +466,10 @@ int main(void)
         cmocka_unit_test_teardown(test_a_worker_that_does_not_plan_reads_the_whole_table_again_too, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_there_was_no_memory_for_is_started_later, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_holds_the_whole_budget_does_not_stop_the_others, tear_down),
+        cmocka_unit_test_teardown(test_an_answer_waits_for_room_and_goes_on_when_there_is_some, tear_down),
+        cmocka_unit_test_teardown(test_an_answer_that_waits_is_no_silent_reader, tear_down),
+        cmocka_unit_test_teardown(test_an_answer_may_come_beyond_the_budget_when_nothing_is_given_back, tear_down),
+        cmocka_unit_test_teardown(test_an_answer_that_waits_ends_with_its_shard, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
