@@ -539,16 +539,19 @@ static void every_error_is_tried_again(void **unused)
     for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         for (reading = 0; reading < 2; reading++) {
             struct world w;
+            uint64_t since_ms;
             int k;
 
             begin_at_horizon(&w);
             if (reading) {
                 iterator(&w, "i");
             }
+            since_ms = w.now_ms;
             for (k = 0; k < 10; k++) {
                 refuse(&w, all[i], 0);
                 assert_true(wait_ask(&w) <= 60000);
             }
+            assert_true(w.now_ms - since_ms > 1000); /* nor again and again at once */
             assert_int_equal(w.ends, 0);
             finish(&w);
         }
