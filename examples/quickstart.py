@@ -353,7 +353,7 @@ class Quickstart:
         if first in self.killed and first != then:
             why = "%s was killed before it had recorded them" % first
         elif after_loss:
-            why = "Redis had lost that they were recorded"
+            why = "they were not on record once Redis had lost its data"
         return "delivered again: %d records of shard %d, by %s, then by %s: %s" % (count, shard, first, then, why)
 
 
