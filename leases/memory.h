@@ -53,6 +53,9 @@ KCL_MUST_CHECK kcl_rc kcl_memory_store_snapshot(struct kcl_memory_store *store, 
 KCL_MUST_CHECK kcl_rc kcl_memory_store_restore(struct kcl_memory_store *store,
                                                const struct kcl_memory_snapshot *snapshot);
 void kcl_memory_snapshot_free(struct kcl_memory_snapshot *snapshot);
+/** Deletes the record of a lease, or of a member with that id, as an operator's DEL does: nothing else changes. */
+void kcl_memory_store_delete_lease(struct kcl_memory_store *store, const char *app, const char *key);
+void kcl_memory_store_delete_member(struct kcl_memory_store *store, const char *app, const char *id);
 /** The server's identity changes, as at a restart or a fail-over. A restore by a new server: restore, then
  * this. */
 void kcl_memory_store_set_identity(struct kcl_memory_store *store, uint64_t identity);
@@ -85,7 +88,8 @@ enum kcl_memory_rule {
     KCL_RULE_R20 = 1 << 19, /* a rejoin looks neither at the identity nor at a generation above */
     KCL_RULE_R22 = 1 << 20, /* leases may be created at KCL_AT_LATEST */
     KCL_RULE_R23 = 1 << 21, /* birth and had_members do not travel with a rejoin */
-    KCL_RULE_R24 = 1 << 22  /* a seek frees the lease; positions are compared without seek_epoch */
+    KCL_RULE_R24 = 1 << 22, /* a seek frees the lease; positions are compared without seek_epoch */
+    KCL_RULE_R25 = 1 << 23  /* records that were deleted by hand are not looked for */
 };
 
 /** Switches the rules of the mask off, all others on. Only to prove what a rule is for; 0 at creation. */

@@ -7,9 +7,10 @@
 
 bool kcl_memory_lives(const struct kcl_memory_op *op, const char *id)
 {
-    const struct kcl_memory_member *member = id[0] != '\0' ? kcl_memory_member_of(op->app, id) : NULL;
+    const struct kcl_memory_node *node = id[0] != '\0' ? kcl_memory_node_of(op->app, KCL_MEMORY_MEMBER, id) : NULL;
 
-    return member != NULL && member->life_until_us > op->now_us;
+    /* Its life goes on, though the record of it be missing. */
+    return node != NULL && !node->gone && ((const struct kcl_memory_member *)node)->life_until_us > op->now_us;
 }
 
 bool kcl_memory_started(const struct kcl_memory_lease *lease)

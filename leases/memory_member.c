@@ -241,7 +241,11 @@ kcl_rc kcl_memory_go(kcl_store_handle *h, const kcl_store_caller *by, const kcl_
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_LEAVE, 0);
+    size_t i;
 
+    for (i = 0; rc == KCL_OK && op.admitted && i < count; i++) {
+        rc = kcl_memory_look_at(&op, KCL_MEMORY_LEASE, passes[i].key);
+    }
     if (rc == KCL_OK && op.admitted) {
         rc = go(&op, passes, count);
     }
@@ -277,6 +281,9 @@ kcl_rc kcl_memory_evict(kcl_store_handle *h, const kcl_store_caller *by, const c
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
 
+    if (rc == KCL_OK && op.admitted) {
+        rc = kcl_memory_look_at(&op, KCL_MEMORY_MEMBER, id);
+    }
     if (rc == KCL_OK && op.admitted) {
         rc = evict(&op, id);
     }

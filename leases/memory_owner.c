@@ -12,6 +12,18 @@ static bool is_held(const struct kcl_memory_op *op, const struct kcl_memory_leas
     return lease->state == KCL_LEASE_OPEN && lease->token == token && strcmp(lease->owner, op->by->worker) == 0;
 }
 
+/* An operation that names a lease that somebody deleted by hand finds it out before it does anything. */
+static kcl_rc look_at_passes(struct kcl_memory_op *op, const kcl_store_pass *passes, size_t count)
+{
+    kcl_rc rc = KCL_OK;
+    size_t i;
+
+    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
+        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, passes[i].key);
+    }
+    return rc;
+}
+
 static kcl_rc pass_all(struct kcl_memory_op *op, const kcl_store_pass *passes, size_t count, kcl_store_result *results)
 {
     size_t i;
@@ -45,7 +57,9 @@ kcl_rc kcl_memory_pass(kcl_store_handle *h, const kcl_store_caller *by, const kc
 
     if (rc == KCL_OK && count > KCL_STORE_BATCH) {
         rc = KCL_EINVAL;
-    } else if (rc == KCL_OK && op.admitted) {
+    }
+    rc = rc == KCL_OK ? look_at_passes(&op, passes, count) : rc;
+    if (rc == KCL_OK && op.admitted) {
         rc = pass_all(&op, passes, count, results);
     } else {
         kcl_memory_fill_results(results, count, op.status);
@@ -99,6 +113,17 @@ static kcl_rc commit_one(struct kcl_memory_op *op, struct kcl_memory_lease *leas
     return KCL_OK;
 }
 
+static kcl_rc look_at_commits(struct kcl_memory_op *op, const kcl_store_commit *commits, size_t count)
+{
+    kcl_rc rc = KCL_OK;
+    size_t i;
+
+    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
+        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, commits[i].key);
+    }
+    return rc;
+}
+
 static kcl_rc commit_all(struct kcl_memory_op *op, const kcl_store_commit *commits, size_t count,
                          kcl_store_result *results)
 {
@@ -136,7 +161,9 @@ kcl_rc kcl_memory_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, co
 
     if (rc == KCL_OK && count > KCL_STORE_BATCH) {
         rc = KCL_EINVAL;
-    } else if (rc == KCL_OK && op.admitted) {
+    }
+    rc = rc == KCL_OK ? look_at_commits(&op, commits, count) : rc;
+    if (rc == KCL_OK && op.admitted) {
         rc = commit_all(&op, commits, count, results);
     } else {
         kcl_memory_fill_results(results, count, op.status);
@@ -206,6 +233,23 @@ static kcl_rc end_shard(struct kcl_memory_op *op, struct kcl_memory_lease *lease
     return settle_children(op, children, count, true, results);
 }
 
+/* The lease, the children, and their parents. */
+static kcl_rc look_at_family(struct kcl_memory_op *op, const char *key, const kcl_store_new_lease *children,
+                             size_t count)
+{
+    kcl_rc rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, key);
+    size_t i;
+    size_t k;
+
+    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
+        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, children[i].key);
+        for (k = 0; rc == KCL_OK && op->admitted && k < children[i].parents_count && k < KCL_RELATIVES_MAX; k++) {
+            rc = kcl_memory_look_at_relative(op, children[i].key, children[i].parents[k]);
+        }
+    }
+    return rc;
+}
+
 kcl_rc kcl_memory_end(kcl_store_handle *h, const kcl_store_caller *by, const char *key, uint64_t token,
                       const kcl_store_new_lease *children, size_t children_count, kcl_store_result *child_results,
                       const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
@@ -216,7 +260,11 @@ kcl_rc kcl_memory_end(kcl_store_handle *h, const kcl_store_caller *by, const cha
 
     if (rc == KCL_OK && children_count > KCL_STORE_BATCH) {
         rc = KCL_EINVAL;
-    } else if (rc == KCL_OK && !op.admitted) {
+    }
+    if (rc == KCL_OK && op.admitted) {
+        rc = look_at_family(&op, key, children, children_count);
+    }
+    if (rc == KCL_OK && !op.admitted) {
         kcl_memory_fill_results(child_results, children_count, op.status);
     } else if (rc == KCL_OK && lease != NULL && is_held(&op, lease, token)) {
         rc = end_shard(&op, lease, children, children_count, child_results);

@@ -18,11 +18,69 @@ static kcl_rc leave_with(struct kcl_memory_op *op, kcl_rc rc, bool worked, kcl_s
     return kcl_memory_leave(op, rc, sink, ans, err);
 }
 
+/* Looks at the leases that an operation names, whether somebody deleted one by hand. */
+typedef kcl_rc looker(struct kcl_memory_op *op, const void *entries, size_t count);
+
+static kcl_rc look_at_wishes(struct kcl_memory_op *op, const void *entries, size_t count)
+{
+    const kcl_store_new_lease *leases = entries;
+    kcl_rc rc = KCL_OK;
+    size_t i;
+
+    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
+        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, leases[i].key);
+    }
+    return rc;
+}
+
+static kcl_rc look_at_moves(struct kcl_memory_op *op, const void *entries, size_t count)
+{
+    const kcl_store_move *moves = entries;
+    kcl_rc rc = KCL_OK;
+    size_t i;
+
+    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
+        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, moves[i].key);
+    }
+    return rc;
+}
+
+/* Those that a claim or a cleanup judges by, too: the parents or the children. */
+static kcl_rc look_at_kin(struct kcl_memory_op *op, const kcl_store_move *moves, size_t count, bool parents)
+{
+    kcl_rc rc = look_at_moves(op, moves, count);
+    size_t i;
+    size_t k;
+
+    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
+        const struct kcl_memory_lease *lease = kcl_memory_lease_of(op->app, moves[i].key);
+        const size_t kin = lease == NULL ? 0 : parents ? lease->parents_count : lease->children_count;
+
+        for (k = 0; rc == KCL_OK && op->admitted && k < kin; k++) {
+            rc = kcl_memory_look_at_relative(op, moves[i].key, parents ? lease->parents[k] : lease->children[k]);
+        }
+    }
+    return rc;
+}
+
+static kcl_rc look_at_claims(struct kcl_memory_op *op, const void *entries, size_t count)
+{
+    return look_at_kin(op, entries, count, true);
+}
+
+static kcl_rc look_at_cleanups(struct kcl_memory_op *op, const void *entries, size_t count)
+{
+    return look_at_kin(op, entries, count, false);
+}
+
 /* Admitted and calm; else the status says why not. */
-static bool may_plan(struct kcl_memory_op *op, size_t count, kcl_rc *rc)
+static bool may_plan(struct kcl_memory_op *op, looker *look, const void *entries, size_t count, kcl_rc *rc)
 {
     if (*rc == KCL_OK && count > KCL_STORE_BATCH) {
         *rc = KCL_EINVAL;
+    }
+    if (*rc == KCL_OK && op->admitted) {
+        *rc = look(op, entries, count);
     }
     if (*rc != KCL_OK || !op->admitted) {
         return false;
@@ -65,7 +123,7 @@ kcl_rc kcl_memory_sync(kcl_store_handle *h, const kcl_store_caller *by, const kc
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
-    const bool works = may_plan(&op, count, &rc);
+    const bool works = may_plan(&op, look_at_wishes, leases, count, &rc);
 
     if (works) {
         rc = sync_all(&op, leases, count, done, results);
@@ -89,7 +147,9 @@ static bool has_open_parent(const struct kcl_memory_op *op, const struct kcl_mem
 
 static bool may_take(const struct kcl_memory_op *op, const char *id)
 {
-    return kcl_memory_lives(op, id) && kcl_memory_member_of(op->app, id)->state == KCL_MEMBER_ACTIVE;
+    const struct kcl_memory_member *member = kcl_memory_member_of(op->app, id);
+
+    return kcl_memory_lives(op, id) && (member == NULL || member->state == KCL_MEMBER_ACTIVE);
 }
 
 /* The judges: OK when the move may be made. They look at the lease as it is now. */
@@ -223,7 +283,7 @@ kcl_rc kcl_memory_claim(kcl_store_handle *h, const kcl_store_caller *by, const k
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
-    bool works = may_plan(&op, count, &rc);
+    bool works = may_plan(&op, look_at_claims, moves, count, &rc);
 
     if (works && !op.meta->synced) {
         op.status = KCL_STORE_HOLD;
@@ -245,7 +305,7 @@ kcl_rc kcl_memory_handoff(kcl_store_handle *h, const kcl_store_caller *by, const
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
-    const bool works = may_plan(&op, count, &rc);
+    const bool works = may_plan(&op, look_at_moves, moves, count, &rc);
 
     if (works) {
         rc = move_all(&op, judge_handoff, make_handoff, moves, count, drain_ms * 1000, results);
@@ -258,7 +318,7 @@ kcl_rc kcl_memory_force(kcl_store_handle *h, const kcl_store_caller *by, const k
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
-    const bool works = may_plan(&op, count, &rc);
+    const bool works = may_plan(&op, look_at_moves, moves, count, &rc);
 
     if (works) {
         rc = move_all(&op, judge_force, make_force, moves, count, 0, results);
@@ -272,7 +332,7 @@ kcl_rc kcl_memory_cleanup(kcl_store_handle *h, const kcl_store_caller *by, const
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_OTHER, 0);
-    const bool works = may_plan(&op, count, &rc);
+    const bool works = may_plan(&op, look_at_cleanups, leases, count, &rc);
 
     if (works) {
         rc = move_all(&op, gone_from_stream ? judge_vanished : judge_cleanup, make_cleanup, leases, count, 0, results);
@@ -345,8 +405,11 @@ kcl_rc kcl_memory_seek(kcl_store_handle *h, const char *key, const kcl_position 
     kcl_rc rc = kcl_memory_enter(&op, h, NULL, KCL_MEMORY_OP_OTHER, 0);
     struct kcl_memory_lease *lease = op.admitted ? kcl_memory_lease_of(op.app, key) : NULL;
 
+    if (op.admitted) {
+        rc = kcl_memory_look_at(&op, KCL_MEMORY_LEASE, key);
+    }
     if (lease == NULL) {
-        op.status = KCL_STORE_GONE;
+        op.status = op.status == KCL_STORE_HOLD ? KCL_STORE_HOLD : KCL_STORE_GONE;
     } else {
         rc = seek(&op, lease, position, seek_id);
     }

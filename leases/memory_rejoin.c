@@ -131,7 +131,7 @@ static kcl_rc merge_fact(struct kcl_memory_op *op, const kcl_lease *fact)
     }
     raise_token_high(op, fact->token);
     if (lease == NULL) {
-        return node != NULL ? KCL_OK : insert_fact(op, fact); /* a tombstone: it was deleted */
+        return node != NULL && node->gone ? KCL_OK : insert_fact(op, fact); /* a tombstone: it was deleted */
     }
     rc = kcl_memory_touch(op, &lease->node);
     if (rc == KCL_OK) {

@@ -62,7 +62,7 @@ void kcl_memory_make_meta(struct kcl_memory_op *op, uint64_t counter, int64_t ho
 }
 
 /* The store went back, or another generation is known elsewhere: all must rejoin. */
-static void open_generation(struct kcl_memory_op *op, uint64_t above)
+void kcl_memory_open_generation(struct kcl_memory_op *op, uint64_t above)
 {
     struct kcl_memory_meta *meta = op->meta;
 
@@ -91,7 +91,7 @@ static bool check_generation(struct kcl_memory_op *op, enum kcl_memory_op_kind k
     const bool replaced = op->meta->identity != op->app->store->identity && kcl_memory_rule_on(op, KCL_RULE_R6);
 
     if (replaced && !blind) {
-        open_generation(op, 0);
+        kcl_memory_open_generation(op, 0);
         if (!kcl_memory_rule_on(op, KCL_RULE_R7) && !is_join(kind) && !is_rejoin(kind)) {
             return refuse(op, KCL_STORE_REJOIN);
         }
@@ -100,13 +100,13 @@ static bool check_generation(struct kcl_memory_op *op, enum kcl_memory_op_kind k
         return true;
     }
     if (is_above(op->by->generation, op->meta->generation) && !blind) {
-        open_generation(op, op->by->generation.counter);
+        kcl_memory_open_generation(op, op->by->generation.counter);
     }
     if (same_generation(op->by->generation, op->meta->generation) || is_rejoin(kind)) {
         return true;
     }
     if (!kcl_memory_rule_on(op, KCL_RULE_R12) && op->by->version > op->meta->version) {
-        open_generation(op, 0);
+        kcl_memory_open_generation(op, 0);
     }
     return refuse(op, KCL_STORE_REJOIN);
 }
@@ -114,7 +114,8 @@ static bool check_generation(struct kcl_memory_op *op, enum kcl_memory_op_kind k
 /* Rule 4, for an id that has no member. */
 static bool check_stranger(struct kcl_memory_op *op, enum kcl_memory_op_kind kind)
 {
-    const struct kcl_memory_node *tombstone = kcl_memory_node_of(op->app, KCL_MEMORY_MEMBER, op->by->worker);
+    const struct kcl_memory_node *node = kcl_memory_node_of(op->app, KCL_MEMORY_MEMBER, op->by->worker);
+    const struct kcl_memory_node *tombstone = node != NULL && node->gone ? node : NULL;
 
     if (is_rejoin(kind)) {
         const bool left = tombstone != NULL && ((const struct kcl_memory_member *)tombstone)->left;
@@ -156,7 +157,7 @@ static bool check_caller(struct kcl_memory_op *op, enum kcl_memory_op_kind kind,
         return true;
     }
     if (by->version > op->meta->version || (!is_rejoin(kind) && registered && by->last_answered > member->last_op)) {
-        open_generation(op, 0);
+        kcl_memory_open_generation(op, 0);
         return is_rejoin(kind) ? true : refuse(op, KCL_STORE_REJOIN);
     }
     return true;
@@ -228,7 +229,7 @@ static kcl_rc mark_the_lost(struct kcl_memory_op *op)
         if (rc != KCL_OK) {
             return rc;
         }
-        if (lost) {
+        if (lost || member->node.missing) {
             kcl_memory_bury(op, &member->node);
         } else {
             member->state = KCL_MEMBER_LOST;
@@ -253,7 +254,9 @@ static kcl_rc apply_rules(struct kcl_memory_op *op, enum kcl_memory_op_kind kind
     }
     member = kcl_memory_member_of(op->app, op->by->worker);
     if (checked && (!check_generation(op, kind) || !check_caller(op, kind, member))) {
-        return KCL_OK;
+        const bool current = same_generation(op->by->generation, op->meta->generation);
+
+        return current && member == NULL ? kcl_memory_look_at(op, KCL_MEMORY_MEMBER, op->by->worker) : KCL_OK;
     }
     rc = mind_the_clock(op);
     if (rc == KCL_OK && member != NULL) {
@@ -267,7 +270,7 @@ static kcl_rc apply_rules(struct kcl_memory_op *op, enum kcl_memory_op_kind kind
         rc = mark_the_lost(op);
     }
     op->admitted = rc == KCL_OK;
-    return rc;
+    return rc == KCL_OK ? kcl_memory_look_around(op) : rc;
 }
 
 /* What a counted operation's answer shows: what its caller's table does not know. */

@@ -60,9 +60,14 @@ static void show_member(const struct kcl_memory_member *member, const kcl_store_
 
 static void show_node(const struct kcl_memory_op *op, const struct kcl_memory_node *node, const kcl_store_sink *sink)
 {
-    if (!node->gone && node->kind == KCL_MEMORY_LEASE) {
+    const bool looked_for = kcl_memory_rule_on(op, KCL_RULE_R25);
+
+    if (node->missing && (looked_for || op->reset)) {
+        return; /* it is not told as deleted: whoever knows it puts it back */
+    }
+    if (!node->gone && !node->missing && node->kind == KCL_MEMORY_LEASE) {
         show_lease(op, (const struct kcl_memory_lease *)node, sink);
-    } else if (!node->gone) {
+    } else if (!node->gone && !node->missing) {
         show_member((const struct kcl_memory_member *)node, sink);
     } else if (op->reset) {
         return; /* the caller knows nothing that could be gone */

@@ -43,24 +43,30 @@ struct kcl_memory_lease *kcl_memory_lease_of(const struct kcl_memory_app *app, c
 {
     struct kcl_memory_node *node = kcl_memory_node_of(app, KCL_MEMORY_LEASE, key);
 
-    return node == NULL || node->gone ? NULL : (struct kcl_memory_lease *)node;
+    return node == NULL || node->gone || node->missing ? NULL : (struct kcl_memory_lease *)node;
 }
 
 struct kcl_memory_member *kcl_memory_member_of(const struct kcl_memory_app *app, const char *id)
 {
     struct kcl_memory_node *node = kcl_memory_node_of(app, KCL_MEMORY_MEMBER, id);
 
-    return node == NULL || node->gone ? NULL : (struct kcl_memory_member *)node;
+    return node == NULL || node->gone || node->missing ? NULL : (struct kcl_memory_member *)node;
+}
+
+bool kcl_memory_relative_key(char *out, size_t out_size, const char *key, const char *shard)
+{
+    const char *slash = strrchr(key, '/');
+    size_t stem = slash != NULL ? (size_t)(slash - key) + 1 : 0;
+    int size = snprintf(out, out_size, "%.*s%s", (int)stem, key, shard);
+
+    return size >= 0 && (size_t)size < out_size;
 }
 
 struct kcl_memory_lease *kcl_memory_relative_of(const struct kcl_memory_app *app, const char *key, const char *shard)
 {
     char relative[KCL_LEASE_KEY_SIZE + KCL_NAME_SIZE];
-    const char *slash = strrchr(key, '/');
-    size_t stem = slash != NULL ? (size_t)(slash - key) + 1 : 0;
-    int size = snprintf(relative, sizeof(relative), "%.*s%s", (int)stem, key, shard);
 
-    return size < 0 || (size_t)size >= sizeof(relative) ? NULL : kcl_memory_lease_of(app, relative);
+    return kcl_memory_relative_key(relative, sizeof(relative), key, shard) ? kcl_memory_lease_of(app, relative) : NULL;
 }
 
 static struct kcl_memory_node *copy_node(const struct kcl_memory_node *node)
@@ -147,13 +153,18 @@ kcl_rc kcl_memory_touch(struct kcl_memory_op *op, struct kcl_memory_node *node)
     return KCL_OK;
 }
 
-/* Empties everything behind the node's own part. */
-static void clear_facts(struct kcl_memory_node *node)
+void kcl_memory_clear_facts(struct kcl_memory_node *node)
 {
+    const int64_t life_until_us =
+        node->kind == KCL_MEMORY_MEMBER ? ((const struct kcl_memory_member *)node)->life_until_us : 0;
+
     if (node->kind == KCL_MEMORY_LEASE) {
         kcl_memory_clear_pending((struct kcl_memory_lease *)node);
     }
     memset((char *)node + sizeof(*node), 0, size_of(node->kind) - sizeof(*node));
+    if (node->kind == KCL_MEMORY_MEMBER) {
+        ((struct kcl_memory_member *)node)->life_until_us = life_until_us;
+    }
 }
 
 kcl_rc kcl_memory_insert(struct kcl_memory_op *op, enum kcl_memory_kind kind, const char *key,
@@ -163,11 +174,13 @@ kcl_rc kcl_memory_insert(struct kcl_memory_op *op, enum kcl_memory_kind kind, co
     size_t limit = kind == KCL_MEMORY_LEASE ? KCL_LEASE_KEY_SIZE : KCL_WORKER_ID_SIZE;
     kcl_rc rc;
 
-    if (node != NULL) { /* a tombstone */
+    if (node != NULL) { /* a tombstone, or missing */
         rc = kcl_memory_touch(op, node);
         if (rc == KCL_OK) {
-            clear_facts(node);
+            kcl_memory_clear_facts(node);
             node->gone = false;
+            node->missing = false;
+            node->dropped = false;
             *out = node;
         }
         return rc;
@@ -201,12 +214,25 @@ void kcl_memory_bump(struct kcl_memory_op *op, struct kcl_memory_node *node)
     link_node(op->app, node);
 }
 
+void kcl_memory_drop(struct kcl_memory_node *node)
+{
+    node->dropped = true;
+}
+
 void kcl_memory_bury(struct kcl_memory_op *op, struct kcl_memory_node *node)
 {
-    clear_facts(node);
+    kcl_memory_clear_facts(node);
     node->gone = true;
+    node->missing = false;
     node->gone_us = op->now_us;
     kcl_memory_bump(op, node);
+}
+
+static void forget_node(struct kcl_memory_app *app, struct kcl_memory_node *node)
+{
+    unlink_node(app, node);
+    (void)kcl_map_remove(map_of(app, node->kind), node->key);
+    free_node(node);
 }
 
 void kcl_memory_commit(struct kcl_memory_op *op)
@@ -222,6 +248,9 @@ void kcl_memory_commit(struct kcl_memory_op *op)
         node->saved = NULL;
         if (node->gone && node->gone_us + TOMBSTONE_US < op->app->forget_at_us) {
             op->app->forget_at_us = node->gone_us + TOMBSTONE_US;
+        }
+        if (node->dropped) {
+            forget_node(op->app, node);
         }
     }
 }
@@ -278,9 +307,7 @@ void kcl_memory_forget(struct kcl_memory_app *app, int64_t now_us)
 
         if (node->gone && node->gone_us + TOMBSTONE_US <= now_us) {
             app->meta.forgotten = node->rev > app->meta.forgotten ? node->rev : app->meta.forgotten;
-            unlink_node(app, node);
-            (void)kcl_map_remove(map_of(app, node->kind), node->key);
-            free_node(node);
+            forget_node(app, node);
         } else if (node->gone && node->gone_us + TOMBSTONE_US < app->forget_at_us) {
             app->forget_at_us = node->gone_us + TOMBSTONE_US;
         }

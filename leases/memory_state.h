@@ -29,7 +29,9 @@ enum kcl_memory_kind { KCL_MEMORY_LEASE, KCL_MEMORY_MEMBER };
 
 struct kcl_memory_node {
     enum kcl_memory_kind kind;
-    bool gone; /* a tombstone */
+    bool gone;    /* a tombstone */
+    bool missing; /* deleted by hand: it stands in the list and in its map, and is no tombstone */
+    bool dropped; /* missing, and forgotten when the operation under way ends */
     int64_t gone_us;
     uint64_t rev;
     struct kcl_memory_node *older; /* the list of changes */
@@ -107,6 +109,7 @@ struct kcl_memory_meta {
     uint64_t token_high;
     uint64_t version;
     uint64_t forgotten; /* highest rev of a tombstone that was dropped */
+    uint64_t patrolled; /* rev up to which heartbeats have looked for records that are missing */
     bool had_members;
     bool synced;
     char stream[KCL_NAME_SIZE];
@@ -170,7 +173,11 @@ struct kcl_memory_lease *kcl_memory_lease_of(const struct kcl_memory_app *app, c
 struct kcl_memory_member *kcl_memory_member_of(const struct kcl_memory_app *app, const char *id);
 /** The lease of another shard of the same stream and epoch, or NULL. */
 struct kcl_memory_lease *kcl_memory_relative_of(const struct kcl_memory_app *app, const char *key, const char *shard);
-/** The node, tombstones too, or NULL. */
+/** Writes the key of the lease of another shard of the same stream and epoch. False: it is too long to exist. */
+bool kcl_memory_relative_key(char *out, size_t size, const char *key, const char *shard);
+/** Empties everything behind the node's own part; of a member all but when its life runs out. */
+void kcl_memory_clear_facts(struct kcl_memory_node *node);
+/** The node, tombstones and missing ones too, or NULL. */
 struct kcl_memory_node *kcl_memory_node_of(const struct kcl_memory_app *app, enum kcl_memory_kind kind,
                                            const char *key);
 /** Before a change of a node. KCL_ENOMEM. */
@@ -181,6 +188,8 @@ KCL_MUST_CHECK kcl_rc kcl_memory_insert(struct kcl_memory_op *op, enum kcl_memor
                                         struct kcl_memory_node **out);
 /** A structural change of a touched node: next version, end of the list. */
 void kcl_memory_bump(struct kcl_memory_op *op, struct kcl_memory_node *node);
+/** Takes a touched node out of list and map when the operation ends. */
+void kcl_memory_drop(struct kcl_memory_node *node);
 /** Makes a touched node a tombstone: a structural change. */
 void kcl_memory_bury(struct kcl_memory_op *op, struct kcl_memory_node *node);
 void kcl_memory_commit(struct kcl_memory_op *op);
@@ -196,7 +205,7 @@ void kcl_memory_blob_release(struct kcl_memory_blob *blob); /* NULL is fine */
 
 /* memory_rules.c: the rules before every counted operation, its beginning and end */
 
-/** Locks, reads the clock, and for a counted operation (`by` not NULL) goes through rules 1 to 7. */
+/** Locks, reads the clock, and for a counted operation (`by` not NULL) goes through rules 1 to 8. */
 KCL_MUST_CHECK kcl_rc kcl_memory_enter(struct kcl_memory_op *op, struct kcl_store_handle *h,
                                        const struct kcl_store_caller *by, enum kcl_memory_op_kind kind,
                                        int64_t duration_ms);
@@ -208,6 +217,18 @@ void kcl_memory_make_meta(struct kcl_memory_op *op, uint64_t counter, int64_t ho
 /** Whether a rule is switched on. */
 bool kcl_memory_rule_on(const struct kcl_memory_op *op, uint32_t rule);
 bool kcl_memory_calm(const struct kcl_memory_op *op);
+
+/** Opens a new generation above `above`: all must rejoin. */
+void kcl_memory_open_generation(struct kcl_memory_op *op, uint64_t above);
+
+/* memory_missing.c: records that somebody deleted by hand (R25); each may end the operation with REJOIN */
+
+/** Of what the answer would show, and at a heartbeat the next few of the list; at a rejoin of all. KCL_ENOMEM. */
+KCL_MUST_CHECK kcl_rc kcl_memory_look_around(struct kcl_memory_op *op);
+/** Of one that the operation names; NULL is fine. KCL_ENOMEM. */
+KCL_MUST_CHECK kcl_rc kcl_memory_look_at(struct kcl_memory_op *op, enum kcl_memory_kind kind, const char *key);
+/** Of the lease of another shard of the same stream and epoch. KCL_ENOMEM. */
+KCL_MUST_CHECK kcl_rc kcl_memory_look_at_relative(struct kcl_memory_op *op, const char *key, const char *shard);
 
 /* memory_show.c */
 

@@ -29,7 +29,9 @@
  * hand-off's deadline, and counts in owner_switches. To apply a pending seek:
  * checkpoint = its position, prepared checkpoint cleared, seek_epoch + 1, pending
  * seek cleared. A lease has started when it is ended or was ever owned (token
- * above 0); a seek alone starts nothing.
+ * above 0); a seek alone starts nothing. A lease or member is missing when somebody
+ * deleted its record, or a part of it, by hand: the list of changes names it, it is
+ * not there, and no tombstone says that an operation deleted it.
  *
  * Rules of every counted operation (all but open, close, init, read, state,
  * seek and the watch), atomically and in this order:
@@ -50,14 +52,24 @@
  *   5. by->last_answered above its last stored operation number, or by->version
  *      above version: the store went back. New generation as in 2, then REJOIN.
  *      join is exempt; rejoin is judged by its version when its generation is
- *      the stored one, and goes on.
+ *      the stored one, and goes on. The caller's own member is missing: likewise.
  *   6. now < last_us, or now > last_us + D/4 while another member is
  *      registered: hold_until = now + D. Every life_until later than now + D is
  *      written as now + D whenever now < last_us. last_us is written by
  *      heartbeat, join and the last piece of rejoin.
  *   7. Store by->op as its last operation number. Other members whose life is
  *      over and are not yet marked are marked LOST (a structural change of the
- *      member); one lost for ten minutes that owns nothing is deleted. Do the work.
+ *      member); one lost for ten minutes that owns nothing is deleted, as is a
+ *      missing one.
+ *   8. A lease or member is missing (R25): all that is missing is forgotten, so
+ *      that one deletion is one loss, and a new generation is opened as in 2; then
+ *      REJOIN, and nothing else is done, but join and rejoin go on. Looked for: what
+ *      the answer would show (a page, after by->version), what the operation names
+ *      (a claim: the parents, too; a cleanup: the children; an end: its children
+ *      and their parents), at a heartbeat the next two of the list of changes in
+ *      turn, at a rejoin the whole list. A seek of a missing lease opens the
+ *      generation and answers HOLD. What is missing is never shown as gone: whoever
+ *      knows it puts it back. Then do the work.
  *
  * Each answer of a counted operation, and of read, also shows through the sink
  * what changed after by->version (for the caller's table), oldest change first,

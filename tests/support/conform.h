@@ -163,5 +163,6 @@ extern const struct kcl_conformance_test conform_plans[];
 extern const struct kcl_conformance_test conform_owners[];
 extern const struct kcl_conformance_test conform_repairs[];
 extern const struct kcl_conformance_test conform_rules[];
+extern const struct kcl_conformance_test conform_hand[];
 
 #endif /* KCL_TESTS_SUPPORT_CONFORM_H */

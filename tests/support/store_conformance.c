@@ -11,7 +11,7 @@
 #define TESTS_MAX 256
 
 static const struct kcl_conformance_test *const lists[] = {conform_members, conform_plans, conform_owners,
-                                                           conform_repairs, conform_rules};
+                                                           conform_repairs, conform_rules, conform_hand};
 
 const struct kcl_conformance_test *kcl_store_conformance_tests(size_t *count)
 {
@@ -36,7 +36,8 @@ bool kcl_store_conformance_can(const struct kcl_store_fixture *fixture, const st
     return ((test->needs & KCL_NEEDS_WIPE) == 0 || fixture->wipe != NULL) &&
            ((test->needs & KCL_NEEDS_SNAPSHOT) == 0 || fixture->snapshot != NULL) &&
            ((test->needs & KCL_NEEDS_IDENTITY) == 0 || fixture->new_identity != NULL) &&
-           ((test->needs & KCL_NEEDS_CLOCK) == 0 || fixture->step_ms != NULL);
+           ((test->needs & KCL_NEEDS_CLOCK) == 0 || fixture->step_ms != NULL) &&
+           ((test->needs & KCL_NEEDS_HAND) == 0 || fixture->delete_lease != NULL);
 }
 
 static bool open_workers(struct conform *c)

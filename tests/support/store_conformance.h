@@ -44,6 +44,11 @@ struct kcl_store_fixture {
     void (*restore)(void *user);
     /** From now on the server is another one (a restart, a fail-over). May be NULL. */
     void (*new_identity)(void *user);
+    /** Deletes the record of a lease of application "app", as an operator does by hand, and nothing that speaks of
+     * it. May be NULL, then delete_member too. */
+    void (*delete_lease)(void *user, const char *key);
+    /** The same for the record of a worker. */
+    void (*delete_member)(void *user, const char *id);
     void *user;
     int64_t duration_ms; /* lease duration to test with */
 };
@@ -53,7 +58,8 @@ enum kcl_conformance_need {
     KCL_NEEDS_WIPE = 1,
     KCL_NEEDS_SNAPSHOT = 2,
     KCL_NEEDS_IDENTITY = 4,
-    KCL_NEEDS_CLOCK = 8 /* step_ms: jumps, and waits too long for a real clock */
+    KCL_NEEDS_CLOCK = 8, /* step_ms: jumps, and waits too long for a real clock */
+    KCL_NEEDS_HAND = 16
 };
 
 struct conform;

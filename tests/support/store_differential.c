@@ -36,17 +36,19 @@ enum kind {
     STEP_SILENCE,
     STEP_WIPE,
     STEP_SERVER,
+    STEP_DELETE_LEASE,
+    STEP_DELETE_MEMBER,
     STEP_KINDS
 };
 
 static const struct {
     const char *name;
     unsigned weight;
-} kinds[STEP_KINDS] = {{"join", 8},     {"heartbeat", 60}, {"draining", 3}, {"sync", 20},    {"claim", 100},
-                       {"handoff", 25}, {"force", 15},     {"pass", 20},    {"commit", 40},  {"prepare", 12},
-                       {"state", 8},    {"end", 20},       {"seek", 6},     {"cleanup", 15}, {"leave", 5},
-                       {"evict", 3},    {"rejoin", 8},     {"crash", 4},    {"wait", 30},    {"silence", 2},
-                       {"wipe", 2},     {"server", 2}};
+} kinds[STEP_KINDS] = {{"join", 8},     {"heartbeat", 60}, {"draining", 3},     {"sync", 20},        {"claim", 100},
+                       {"handoff", 25}, {"force", 15},     {"pass", 20},        {"commit", 40},      {"prepare", 12},
+                       {"state", 8},    {"end", 20},       {"seek", 6},         {"cleanup", 15},     {"leave", 5},
+                       {"evict", 3},    {"rejoin", 8},     {"crash", 4},        {"wait", 30},        {"silence", 2},
+                       {"wipe", 2},     {"server", 2},     {"delete lease", 4}, {"delete member", 2}};
 
 /* A small lineage: p splits into c1 and c2, c1 and q merge into m; s stands alone. */
 static const struct {
@@ -421,6 +423,12 @@ static size_t take(struct pair *p, struct side *side)
     case STEP_SERVER:
         c->fixture->new_identity(c->fixture->user);
         return 0;
+    case STEP_DELETE_LEASE:
+        c->fixture->delete_lease(c->fixture->user, key);
+        return 0;
+    case STEP_DELETE_MEMBER:
+        c->fixture->delete_member(c->fixture->user, target);
+        return 0;
     case STEP_KINDS:
         break;
     }
@@ -440,6 +448,9 @@ static bool may_draw(const struct pair *p, enum kind kind)
         return p->what->faults && l->wipe != NULL && r->wipe != NULL;
     case STEP_SERVER:
         return p->what->faults && l->new_identity != NULL && r->new_identity != NULL;
+    case STEP_DELETE_LEASE:
+    case STEP_DELETE_MEMBER:
+        return p->what->faults && l->delete_lease != NULL && r->delete_lease != NULL;
     default:
         return true;
     }

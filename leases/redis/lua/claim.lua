@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- claim(n, n (key, rev, target)): gives free leases to living members.
 local count = tonumber(arg())
-local stop = enter()
+local stop = enter() or look(count, 3, 'parents')
 if not stop and (not calm() or meta.synced == 0) then stop = HOLD end
 if stop then return answer(stop, all_results(stop, count)) end
 

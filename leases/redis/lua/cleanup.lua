@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- cleanup(gone_from_stream, n, n (key, rev)): deletes leases that are of no use any more.
 local gone_from_stream, count = arg() == '1', tonumber(arg())
-local stop = enter()
+local stop = enter() or look(count, 2, 'children')
 if not stop and not calm() then stop = HOLD end
 if stop then return answer(stop, all_results(stop, count)) end
 

@@ -3,6 +3,21 @@
 -- The owner read a closed shard to its end; its children are made in the same step.
 local key, token, count = arg(), arg(), tonumber(arg())
 local stop = enter()
+
+-- The lease, its children and their parents must not have been deleted by hand.
+local function look_at_family()
+    if is_missing('l:' .. key) then return lose() end
+    local lost = look(count, 5)
+    for i = 0, lost and -1 or count - 1 do
+        local child, parents = ARGV[taken + 1 + 5 * i], ARGV[taken + 2 + 5 * i]
+        for shard in string.gmatch(parents, '[^,]+') do
+            if is_missing('l:' .. string.match(child, '^(.*/)') .. shard) then return lose() end
+        end
+    end
+    return lost
+end
+
+stop = stop or look_at_family()
 if stop then return answer(stop, all_results(stop, count)) end
 
 local function parents_known(child, parents)

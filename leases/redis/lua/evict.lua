@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- evict(id): the caller has proof that the process of this member is gone.
 local id = arg()
-local stop = enter()
+local stop = enter() or is_missing('w:' .. id) and lose() or nil
 if stop then return answer(stop) end
 if not call('ZSCORE', workers, id) then return answer(GONE) end
 if call('HGET', tag .. 'worker:' .. id, 'state') == LOST then return answer(DONE_BEFORE) end

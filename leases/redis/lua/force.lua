@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- force(n, n (key, rev)): completes hand-offs whose deadline is over.
 local count = tonumber(arg())
-local stop = enter()
+local stop = enter() or look(count, 2)
 if not stop and not calm() then stop = HOLD end
 if stop then return answer(stop, all_results(stop, count)) end
 local results = {}

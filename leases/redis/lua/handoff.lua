@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- handoff(drain_ms, n, n (key, rev, target)): asks owners to pass leases on.
 local drain_ms, count = tonumber(arg()), tonumber(arg())
-local stop = enter()
+local stop = enter() or look(count, 3)
 if not stop and not calm() then stop = HOLD end
 if stop then return answer(stop, all_results(stop, count)) end
 local results = {}

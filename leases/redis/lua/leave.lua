@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- leave(n, n (key, token, position or '', to_nobody)): the caller goes and gives back what it still has.
 local count = tonumber(arg())
-local stop = enter('leave')
+local stop = enter('leave') or look(count, 4)
 if stop then return answer(stop) end
 local passes = {}
 for _ = 1, count do

@@ -12,6 +12,7 @@ local SCHEMA = '1'
 local OPEN, ENDED, SHARD_END = '0', '1', '4'
 local ACTIVE, DRAINING, LOST = '0', '1', '2'
 local TOMBSTONE_US, LOST_US = 3600000000, 600000000
+local PATROL = 2 -- entries that one heartbeat looks at
 
 local call = redis.call
 local tag = string.sub(KEYS[1], 1, -5)
@@ -37,13 +38,21 @@ end
 
 -- meta ---------------------------------------------------------------------
 local META = {'schema', 'nonce', 'run_id', 'stream', 'epoch_s', 'gen', 'hold_until', 'last_us', 'born_ms',
-    'had_members', 'token_high', 'version', 'synced', 'synced_us', 'duration_ms', 'floor'}
+    'had_members', 'token_high', 'version', 'synced', 'synced_us', 'duration_ms', 'floor', 'patrol'}
 local META_TEXTS = 5 -- the first five are texts, the rest numbers
+local META_MUST = 16 -- so many must be there
 local meta, meta_stored, version_before = nil, {}, 0
+
+local function whole(v, count) -- else somebody deleted some of its fields
+    for i = 1, count do
+        if not v[i] then return false end
+    end
+    return true
+end
 
 local function load_meta()
     local v = call('HMGET', KEYS[1], unpack(META))
-    if not v[6] then return end
+    if not whole(v, v[1] == SCHEMA and META_MUST or 1) then return end
     meta = {}
     for i, name in ipairs(META) do
         meta_stored[name] = v[i]
@@ -70,10 +79,15 @@ local function run_id()
     return identified and string.match(call('INFO', 'server'), 'run_id:(%x+)') or ''
 end
 
+local function newest_change()
+    return tonumber(call('ZRANGE', changes, -1, -1, 'WITHSCORES')[2] or 0)
+end
+
 local function make_meta(stream, epoch_s, hold_us, born_ms, gen)
     meta = {schema = SCHEMA, nonce = fresh_nonce, run_id = run_id(), stream = stream, epoch_s = epoch_s,
         gen = gen, hold_until = now + hold_us, last_us = now, born_ms = born_ms, had_members = 0,
-        token_high = 0, version = 1, synced = 0, synced_us = 0, duration_ms = 0, floor = 0}
+        token_high = 0, version = newest_change() + 1, synced = 0, synced_us = 0, duration_ms = 0, floor = 0,
+        patrol = 0}
     if born_ms <= 0 then meta.born_ms = math.floor(now / 1000) - 2000 end
 end
 
@@ -93,6 +107,7 @@ local function open_generation(above)
     meta.nonce = fresh_nonce
     meta.hold_until = now + duration_us
     meta.synced, meta.had_members = 0, 1
+    meta.version = math.max(meta.version, newest_change())
     bump()
 end
 
@@ -113,6 +128,15 @@ local function compare(a, b)
 end
 
 -- members --------------------------------------------------------------------
+local MEMBER = {'state', 'joined_us', 'host', 'boot_id', 'pid', 'pid_started', 'max_leases', 'load', -- as shown
+    'op', 'gen', 'duration_ms', 'rejoin_op'}
+local MEMBER_SHOWN = 8
+
+local function get_member(id) -- its fields in that order, or false
+    local v = call('HMGET', tag .. 'worker:' .. id, unpack(MEMBER))
+    return whole(v, #MEMBER) and v
+end
+
 local function lives(id)
     local life = id ~= '' and call('ZSCORE', workers, id)
     return life and tonumber(life) > now
@@ -155,13 +179,18 @@ local function get_lease(key)
     if l == nil then
         local v = call('HMGET', tag .. 'lease:' .. key, unpack(LEASE))
         l = false
-        if v[1] then
+        if whole(v, #LEASE) then
             l = {key = key}
-            for i, name in ipairs(LEASE) do l[name] = v[i] or '' end
+            for i, name in ipairs(LEASE) do l[name] = v[i] end
         end
         leases[key] = l
     end
     return l
+end
+
+local function has_lease(key) -- of one that is not read here
+    if leases[key] ~= nil then return leases[key] end
+    return whole(call('HMGET', tag .. 'lease:' .. key, unpack(LEASE)), #LEASE)
 end
 
 local function new_lease(key, parents, hash_start, hash_end, start)
@@ -207,8 +236,12 @@ local function all_leases()
     return sorted_leases(keys)
 end
 
-local function owned_leases()
-    return sorted_leases(call('SMEMBERS', tag .. 'owned:' .. by.worker))
+local function owned_leases() -- not by the set of them, which somebody may have deleted
+    local list = {}
+    for _, l in ipairs(all_leases()) do
+        if l.owner == by.worker then list[#list + 1] = l end
+    end
+    return list
 end
 
 local function related(l, shard) -- the lease of another shard of the same stream and epoch
@@ -282,6 +315,45 @@ local function end_lease(l) -- the owner is not changed here
     clear_pending(l)
 end
 
+-- records that somebody deleted by hand (R25) --------------------------------------
+-- No script deletes without a tombstone: what stands in the changes and has neither a
+-- record nor a tombstone is missing.
+local function is_missing(name, has)
+    local kind, rest = string.sub(name, 1, 1), string.sub(name, 3)
+    if kind == 'l' and (has or get_lease)(rest) or kind == 'w' and get_member(rest) then return false end
+    local named = call('ZSCORE', changes, name) or kind == 'w' and call('ZSCORE', workers, rest)
+    return named and not call('ZSCORE', tombs, name)
+end
+
+-- A loss as any other. What proves it is used up, so that one deletion opens one generation.
+local function lose()
+    for _, name in ipairs(call('ZRANGE', changes, 0, -1)) do
+        local kind, rest = string.sub(name, 1, 1), string.sub(name, 3)
+        if is_missing(name) then
+            call('DEL', tag .. (kind == 'l' and 'lease:' or 'worker:') .. rest) -- some fields may be left
+            call('ZREM', changes, name)
+            if kind == 'w' then call('ZREM', workers, rest) end
+        elseif kind == 'w' and not call('ZSCORE', workers, rest) and get_member(rest) then
+            call('ZADD', workers, text(now), rest) -- it is lost, unless it is back soon
+        end
+    end
+    open_generation(0)
+    return REJOIN
+end
+
+-- Of the leases that the coming arguments name, one every `stride`; `kin` is 'parents' or 'children' when theirs
+-- are judged by, too.
+local function look(count, stride, kin)
+    for i = 0, count - 1 do
+        local key = ARGV[taken + 1 + i * stride]
+        if is_missing('l:' .. key) then return lose() end
+        local l = kin and get_lease(key)
+        for shard in string.gmatch(l and l[kin] or '', '[^,]+') do
+            if is_missing('l:' .. string.match(key, '^(.*/)') .. shard) then return lose() end
+        end
+    end
+end
+
 -- the rules of every counted operation -------------------------------------------
 local function mind_the_clock() -- rule 6
     local latest = now + duration_us
@@ -299,11 +371,12 @@ end
 
 local function mark_the_lost() -- rule 7
     for _, id in ipairs(call('ZRANGEBYSCORE', workers, '-inf', text(now))) do
-        local v = call('HMGET', tag .. 'worker:' .. id, 'state', 'lost_us')
         if id ~= by.worker then
-            if v[1] ~= LOST then
+            local m = get_member(id)
+            local lost_us = m and m[1] == LOST and tonumber(call('HGET', tag .. 'worker:' .. id, 'lost_us') or 0)
+            if m and not lost_us then
                 mark_member(id, 'state', LOST, 'lost_us', text(now))
-            elseif now - (tonumber(v[2]) or 0) >= LOST_US and call('SCARD', tag .. 'owned:' .. id) == 0 then
+            elseif not m or now - lost_us >= LOST_US and call('SCARD', tag .. 'owned:' .. id) == 0 then
                 delete_member(id)
             end
         end
@@ -332,17 +405,23 @@ local function check_generation(mode) -- rules 2 and 3
     return by.gen == meta.gen and by.nonce == meta.nonce
 end
 
-local function check_stranger(mode) -- rule 4, for an id that is not registered
+local function check_stranger(mode, same) -- rule 4, for an id that is not registered
     local deleted = call('ZSCORE', tombs, 'w:' .. by.worker)
     if mode == 'rejoin' then return has_left(by.worker) and STALE or nil end
     if mode == 'join' then return deleted and STALE or nil end
-    return mode == 'leave' and deleted and DONE_BEFORE or REJOIN
+    if mode == 'leave' and deleted then return DONE_BEFORE end
+    return same and is_missing('w:' .. by.worker) and lose() or REJOIN
+end
+
+-- What names a registered caller: each worker, and at a heartbeat the changes.
+local function is_named(mode)
+    return call('ZSCORE', workers, by.worker) and (mode ~= 'heartbeat' or call('ZSCORE', changes, 'w:' .. by.worker))
 end
 
 local function check_caller(mode, same, last) -- rules 4 and 5
     local joins = mode == 'join' or mode == 'rejoin'
     if not me then
-        local stop = check_stranger(mode)
+        local stop = check_stranger(mode, same)
         if stop then return stop end
     elseif not me.same and not joins then
         return REJOIN
@@ -354,32 +433,71 @@ local function check_caller(mode, same, last) -- rules 4 and 5
         open_generation(0)
         return mode ~= 'rejoin' and REJOIN or nil
     end
+    if mode ~= 'rejoin' and not is_named(mode) then return lose() end
 end
 
--- Returns nil to go on, or the status to answer. `mode` is nil, 'join', 'rejoin' or
--- 'leave'; `last` says that it is the last piece of a rejoin.
+local seen = {} -- the changes that were looked at last
+local function changes_after(since) -- a page and one more, with their versions
+    if seen.since ~= since or seen.version ~= meta.version then
+        seen = {since = since, version = meta.version}
+        seen.names = call('ZRANGEBYSCORE', changes, '(' .. text(since), '+inf', 'WITHSCORES', 'LIMIT', 0, page + 1)
+    end
+    return seen.names
+end
+
+-- Whether a record is missing of what the answer would show, of the next few in the list at a heartbeat, of any at
+-- a rejoin.
+local function misses(mode)
+    local names, step = {}, 1
+    if mode == 'rejoin' then
+        names = call('ZRANGE', changes, 0, -1)
+    else
+        names, step = changes_after(by.version), 2
+    end
+    for i = 1, #names, step do
+        if i <= step * page and is_missing(names[i]) then return true end
+    end
+    if mode ~= 'heartbeat' then return false end
+    names = call('ZRANGEBYSCORE', changes, '(' .. text(meta.patrol), '+inf', 'WITHSCORES', 'LIMIT', 0, PATROL)
+    for i = 1, #names, 2 do
+        if is_missing(names[i], has_lease) then return true end
+    end
+    meta.patrol = #names == 2 * PATROL and tonumber(names[#names]) or 0
+    return false
+end
+
+local function note_generation(mode) -- what the caller knows may be of another one
+    if by.gen ~= meta.gen or by.nonce ~= meta.nonce then
+        by.version = 0
+        by.reset = mode == 'rejoin'
+    end
+end
+
+-- Returns nil to go on, or the status to answer. `mode` is nil, 'join', 'rejoin',
+-- 'heartbeat' or 'leave'; `last` says that it is the last piece of a rejoin.
 local function enter(mode, duration_ms, last)
     if not meta then return REJOIN end
     duration_us = math.max(meta.duration_ms, duration_ms or 0) * 1000
     local same = check_generation(mode)
     if not same and mode ~= 'join' and mode ~= 'rejoin' then return REJOIN end
 
-    local v = call('HMGET', tag .. 'worker:' .. by.worker, 'op', 'gen', 'duration_ms', 'state', 'rejoin_op',
-        'joined_us')
-    if v[1] then
-        me = {op = tonumber(v[1]), same = v[2] == text(meta.gen) .. ':' .. meta.nonce,
-            duration_ms = tonumber(v[3]), state = v[4], rejoin_op = tonumber(v[5]), joined_us = v[6]}
+    local m = get_member(by.worker)
+    if m then
+        me = {state = m[1], joined_us = m[2], op = tonumber(m[9]), same = m[10] == text(meta.gen) .. ':' .. meta.nonce,
+            duration_ms = tonumber(m[11]), rejoin_op = tonumber(m[12])}
     end
     local stop = check_caller(mode, same, last)
-    if by.gen ~= meta.gen or by.nonce ~= meta.nonce then -- what it knows is of another generation
-        by.version = 0
-        by.reset = mode == 'rejoin'
-    end
+    note_generation(mode)
     if stop then return stop end
     mind_the_clock()
     if me then call('HSET', tag .. 'worker:' .. by.worker, 'op', text(by.op)) end
     mark_the_lost()
     forget_tombstones()
+    if misses(mode) then
+        lose()
+        if mode ~= 'join' and mode ~= 'rejoin' then return REJOIN end
+        note_generation(mode)
+    end
 end
 
 local function take_member()
@@ -416,7 +534,7 @@ local function show_lease(out, l)
 end
 
 local function show_changes(out, since, reset)
-    local names = call('ZRANGEBYSCORE', changes, '(' .. text(since), '+inf', 'WITHSCORES', 'LIMIT', 0, page + 1)
+    local names = changes_after(since)
     local shown = math.min(#names / 2, page)
     local count, place = 0, #out + 1
     out[place] = '0'
@@ -424,15 +542,15 @@ local function show_changes(out, since, reset)
         local name = names[2 * i - 1]
         local kind, rest = string.sub(name, 1, 1), string.sub(name, 3)
         local l = kind == 'l' and get_lease(rest)
-        local m = kind == 'w' and call('HMGET', tag .. 'worker:' .. rest, 'state', 'joined_us', 'host',
-            'boot_id', 'pid', 'pid_started', 'max_leases', 'load')
-        local gone = kind == 'l' and not l or m and not m[1]
-        if not gone or not reset then count = count + 1 end
+        local m = kind == 'w' and get_member(rest)
+        -- What is missing is not told as deleted: whoever knows it puts it back.
+        local gone = not l and not m and not reset and call('ZSCORE', tombs, name)
+        if l or m or gone then count = count + 1 end
         if l then
             show_lease(out, l)
-        elseif not gone then
-            add(out, 'w', rest, unpack(m))
-        elseif not reset then
+        elseif m then
+            add(out, 'w', rest, unpack(m, 1, MEMBER_SHOWN))
+        elseif gone then
             add(out, kind == 'l' and 'lg' or 'wg', rest)
         end
     end

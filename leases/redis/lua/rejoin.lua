@@ -68,7 +68,7 @@ local function merge(f)
         l.token, l.prev, changed = f.token, f.prev, true
         if tonumber(f.switches) > tonumber(l.switches) then l.switches = f.switches end
     end
-    if up or down or changed then save_lease(l) end
+    if up or down or changed or not call('ZSCORE', changes, 'l:' .. l.key) then save_lease(l) end
 end
 
 -- A shard is read after its parents were: a child that has started proves that they are ended.
@@ -106,9 +106,11 @@ local function settle_ownership(count)
         end
     end
     for _, l in ipairs(owned_leases()) do
-        if l.owner == by.worker and tokens[l.key] ~= l.token then
+        if tokens[l.key] ~= l.token then
             change_owner(l, '')
             save_lease(l)
+        else
+            call('SADD', tag .. 'owned:' .. by.worker, l.key)
         end
     end
 end

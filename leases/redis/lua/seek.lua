@@ -2,6 +2,11 @@
 -- seek(key, position, seek_id): an operator moves an open lease.
 by.quiet = true
 local key, position, seek_id = arg(), arg(), arg()
+if meta and is_missing('l:' .. key) then
+    duration_us = meta.duration_ms * 1000
+    lose()
+    return answer(HOLD)
+end
 local l = meta and get_lease(key)
 if not l then return answer(GONE) end
 if l.seek_id == seek_id then return answer(DONE_BEFORE) end

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- sync(done, n, n (key, parents, hash_start, hash_end, start)): creates the leases that are absent.
 local done, count = arg() == '1', tonumber(arg())
-local stop = enter()
+local stop = enter() or look(count, 5)
 if not stop and not calm() then stop = HOLD end
 if stop then return answer(stop, all_results(stop, count)) end
 local results = {}
@@ -13,6 +13,8 @@ for i = 1, count do
         l = new_lease(key, parents, hash_start, hash_end, start)
         save_lease(l)
         results[i] = result(OK, l)
+    elseif not call('ZSCORE', changes, 'l:' .. key) then -- it was deleted there by hand
+        save_lease(l)
     end
 end
 if done then meta.synced, meta.synced_us = 1, now end

@@ -111,6 +111,20 @@ static void new_identity(void *user)
     kcl_memory_store_set_identity(world->store, kcl_memory_store_identity(world->store) + 1);
 }
 
+static void delete_lease(void *user, const char *key)
+{
+    struct world *world = user;
+
+    kcl_memory_store_delete_lease(world->store, "app", key);
+}
+
+static void delete_member(void *user, const char *id)
+{
+    struct world *world = user;
+
+    kcl_memory_store_delete_member(world->store, "app", id);
+}
+
 static struct kcl_store_fixture fixture_of(struct world *world)
 {
     const struct kcl_store_fixture fixture = {.make = make,
@@ -121,6 +135,8 @@ static struct kcl_store_fixture fixture_of(struct world *world)
                                               .snapshot = snapshot,
                                               .restore = restore,
                                               .new_identity = new_identity,
+                                              .delete_lease = delete_lease,
+                                              .delete_member = delete_member,
                                               .user = world,
                                               .duration_ms = 10000};
 
@@ -138,7 +154,7 @@ static void test_a_store_without_a_rule_fails_the_tests_of_that_rule(void **stat
                  {"R8", KCL_RULE_R8},   {"R9", KCL_RULE_R9},   {"R10", KCL_RULE_R10}, {"R11", KCL_RULE_R11},
                  {"R12", KCL_RULE_R12}, {"R13", KCL_RULE_R13}, {"R14", KCL_RULE_R14}, {"R15", KCL_RULE_R15},
                  {"R17", KCL_RULE_R17}, {"R18", KCL_RULE_R18}, {"R19", KCL_RULE_R19}, {"R20", KCL_RULE_R20},
-                 {"R22", KCL_RULE_R22}, {"R23", KCL_RULE_R23}, {"R24", KCL_RULE_R24}};
+                 {"R22", KCL_RULE_R22}, {"R23", KCL_RULE_R23}, {"R24", KCL_RULE_R24}, {"R25", KCL_RULE_R25}};
     struct world world = {.store = NULL};
     const struct kcl_store_fixture fixture = fixture_of(&world);
     size_t count;
@@ -200,7 +216,7 @@ static void test_random_operations_mean_the_same_to_two_stores(void **state)
 static void test_random_operations_find_a_store_that_lacks_a_rule(void **state)
 {
     static const enum kcl_memory_rule rules[] = {KCL_RULE_R1,  KCL_RULE_R7,  KCL_RULE_R9,  KCL_RULE_R10, KCL_RULE_R11,
-                                                 KCL_RULE_R14, KCL_RULE_R15, KCL_RULE_R18, KCL_RULE_R24};
+                                                 KCL_RULE_R14, KCL_RULE_R15, KCL_RULE_R18, KCL_RULE_R24, KCL_RULE_R25};
     size_t i;
 
     (void)state;
