@@ -262,7 +262,7 @@ static kcl_rc apply_rules(struct kcl_memory_op *op, enum kcl_memory_op_kind kind
     if (rc == KCL_OK && member != NULL) {
         rc = kcl_memory_touch(op, &member->node);
         if (rc == KCL_OK) {
-            member->last_op = op->by->op;
+            member->last_op = op->by->op > member->last_op ? op->by->op : member->last_op;
             op->self = same_generation(member->generation, op->meta->generation) ? member : NULL;
         }
     }

@@ -67,3 +67,14 @@ step "everything, release"
 cmake --preset release >/dev/null
 ninja -C build/release -j "$jobs" --quiet
 ctest --test-dir build/release -j "$jobs" --output-on-failure
+
+step "the simulator does the same in every build"
+hash=
+for build in clang dev release; do
+  found=$("build/$build/bin/sim" --hash) || { echo "$build: $found"; exit 1; }
+  echo "$build: $found"
+  if [ "$found" != "${hash:=$found}" ]; then
+    echo "sim --hash: build/$build differs from build/clang"
+    exit 1
+  fi
+done

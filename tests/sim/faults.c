@@ -42,13 +42,20 @@ void sim_plan_faults(struct sim_world *w)
     for (uint32_t fault = 0; fault < SIM_FAULTS_N; fault++) {
         bool any_time = fault == SIM_SPLIT || fault == SIM_MERGE;
         uint64_t start = w->now_ms + o->head_ms;
-        uint64_t from = o->faults_to_ms != 0 ? start + o->faults_from_ms : any_time ? 1 : start + 20;
+        uint64_t from = o->faults_to_ms != 0 ? start : any_time ? 1 : start + 20;
         uint64_t to = o->faults_to_ms != 0 ? start + o->faults_to_ms : start + o->run_ms;
         for (uint32_t i = 0; i < o->faults[fault]; i++) {
             struct kcl_rng rng;
             kcl_rng_init(&rng, o->seed * 1000 + fault * 50 + i);
             sim_push(w, from + kcl_rng_below(&rng, to - from + 1), SIM_FAULT, 0)->number = fault;
         }
+    }
+    for (uint32_t i = 0; o->script != NULL && o->script[i].to_ms != 0; i++) {
+        struct kcl_rng rng;
+        kcl_rng_init(&rng, o->seed * 1000 + SIM_FAULTS_N * 50 + i);
+        uint64_t from = w->now_ms + o->head_ms + o->script[i].from_ms;
+        uint64_t at = from + kcl_rng_below(&rng, o->script[i].to_ms - o->script[i].from_ms + 1);
+        sim_push(w, at, SIM_STEP, 0)->number = i;
     }
 }
 
@@ -94,10 +101,17 @@ static void pause(struct sim_world *w, struct sim_worker *worker)
     sim_push(w, w->now_ms + kcl_rng_below(&w->rng, 20000), SIM_RESUME, worker->index)->number = shard;
 }
 
+static struct sim_worker *worker_of(struct sim_world *w, const struct sim_step *step)
+{
+    struct sim_worker *worker = step->worker < w->workers_count ? w->workers[step->worker] : NULL;
+    return worker != NULL && worker->alive && !worker->leaving ? worker : NULL;
+}
+
 static void fault_worker(struct sim_world *w, enum sim_fault fault)
 {
-    struct sim_worker *worker = random_worker(w);
-    uint64_t until = w->now_ms + kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);
+    struct sim_worker *worker = w->step != NULL ? worker_of(w, w->step) : random_worker(w);
+    uint64_t for_ms = w->step != NULL ? w->step->for_ms : kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);
+    uint64_t until = w->now_ms + for_ms;
     if (worker == NULL) {
         return;
     }
@@ -278,6 +292,13 @@ void sim_fault(struct sim_world *w, enum sim_fault fault)
         fault_store(w, fault);
         return;
     }
+}
+
+void sim_step(struct sim_world *w, size_t index)
+{
+    w->step = &w->options.script[index];
+    sim_fault(w, w->step->fault);
+    w->step = NULL;
 }
 
 void sim_make_app(struct sim_world *w)

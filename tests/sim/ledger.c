@@ -129,14 +129,20 @@ void sim_ledger_token(struct sim_world *w, const struct sim_worker *worker, cons
     book->last_start_token = slot->token;
 }
 
+/* No batch is with its processor, and none will be: at most it waits to be told so. */
+static bool is_over(const struct sim_slot *slot)
+{
+    return slot->ended || slot->abandoned || (slot->stop_soon && !slot->running);
+}
+
 static bool runs_somewhere(struct sim_world *w, int shard)
 {
     for (size_t i = 0; i < w->workers_count; i++) {
         struct sim_worker *worker = w->workers[i];
         for (size_t k = 0; worker->alive && w->now_ms < worker->life_ms && k < worker->slots_room; k++) {
             const struct sim_slot *slot = worker->slots[k];
-            if (slot != NULL && slot->used && slot->shard == shard && slot->delivered && !slot->ended &&
-                !slot->abandoned && !overtaken(w, worker, slot)) {
+            if (slot != NULL && slot->used && slot->shard == shard && slot->delivered && !is_over(slot) &&
+                !overtaken(w, worker, slot)) {
                 return true;
             }
         }

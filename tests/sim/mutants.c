@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Workers that break one of their own rules, from outside of them: what a machine is given, or what it asks, is
  * changed. */
+#include <stdio.h>
 #include <string.h>
 
 #include "kcl/base/timer.h"
@@ -58,6 +59,28 @@ static bool mutate_unit(const struct sim_world *w, struct kcl_unit *unit)
     return false;
 }
 
+/* A plan of a planner that does not look at parents. */
+static void give_out_waiting(struct sim_worker *worker)
+{
+    struct kcl_router *r = worker->router;
+    uint64_t now_ms = worker->world->now_ms;
+    if (r->planner.sm.state != PLANNER_IDLE || !kcl_router_may_act(r, now_ms)) {
+        return;
+    }
+    struct kcl_plan *plan = sim_must(kcl_plan_new(r->table.leases.count));
+    for (size_t i = 0; i < r->table.leases.count; i++) {
+        const kcl_lease *lease = kcl_table_lease_at(&r->table, i);
+        if (kcl_table_is_free(&r->table, lease) && !kcl_table_is_startable(&r->table, lease)) {
+            struct kcl_plan_step *step = &plan->steps[plan->count++];
+            (void)snprintf(step->key, sizeof(step->key), "%s", lease->key);
+            (void)snprintf(step->target, sizeof(step->target), "%s", worker->id);
+            step->rev = lease->rev;
+        }
+    }
+    plan->claims_count = plan->count;
+    kcl_router_planner(r, now_ms, &(struct kcl_planner_event){.kind = PLANNER_PLAN, .plan = plan});
+}
+
 void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
 {
     const struct sim_world *w = worker->world;
@@ -72,6 +95,12 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
     if (has(w, SIM_MUTANT_IMMORTAL) && m->life_until_ms != 0) {
         m->life_until_ms = w->now_ms + 1000000;
     }
+    if (has(w, SIM_MUTANT_HOLDS_ON) && event->replies != NULL && event->group.first->ask.kind == KCL_STORE_REJOIN_ALL) {
+        m->life_over = false;
+    }
+    if (has(w, SIM_MUTANT_NO_WAIT) && event->kind == SIM_WAKE) {
+        give_out_waiting(worker);
+    }
     if (has(w, SIM_MUTANT_NO_DEADLINE) && event->replies != NULL) {
         for (size_t i = 0; i < event->group.count; i++) {
             put_off_deadlines(worker, &event->replies[i].changes);
@@ -83,6 +112,25 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
     }
     if (due) {
         kcl_router_tick_shards(worker->router, w->now_ms);
+    }
+}
+
+/* A lease that should be deleted is claimed. */
+static void claim_instead(const struct sim_worker *worker, struct kcl_store_ask *ask)
+{
+    for (size_t i = 0; i < ask->count; i++) {
+        struct kcl_plan_step *step = &ask->plan->steps[ask->from + i];
+        (void)snprintf(step->target, sizeof(step->target), "%s", worker->id);
+    }
+    ask->kind = KCL_STORE_CLAIM;
+}
+
+void sim_mutate_ask(const struct sim_worker *worker, struct kcl_store_ask *ask)
+{
+    const struct sim_world *w = worker->world;
+    ask->life_over = ask->life_over && !has(w, SIM_MUTANT_REVIVES);
+    if (has(w, SIM_MUTANT_NO_DELETE) && ask->kind == KCL_STORE_CLEANUP && ask->gone) {
+        claim_instead(worker, ask);
     }
 }
 

@@ -281,7 +281,7 @@ static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
         }
     }
     struct kcl_store_node *node = sim_must(kcl_store_node_new(ask));
-    node->ask.life_over = ask->life_over && (w->options.mutants & SIM_MUTANT_REVIVES) == 0;
+    sim_mutate_ask(worker, &node->ask);
     kcl_store_line_push(&worker->line, node);
     sim_store_next(worker);
     return KCL_OK;

@@ -359,6 +359,9 @@ static void handle(struct sim_world *w, struct sim_event *event)
     case SIM_FAULT:
         sim_fault(w, (enum sim_fault)event->number);
         return;
+    case SIM_STEP:
+        sim_step(w, event->number);
+        return;
     case SIM_CALM:
         sim_calm(w);
         return;

@@ -75,18 +75,29 @@ enum sim_mutant {
     SIM_MUTANT_NO_REST = 1 << 11,     /* a shard that stopped is given back at once */
     SIM_MUTANT_NO_WATCH = 1 << 12,    /* nobody watches progress */
     SIM_MUTANT_HASTY_WATCH = 1 << 13, /* callbacks that fail and return are no progress */
-    SIM_MUTANT_IMMORTAL = 1 << 14     /* a worker's life does not end */
+    SIM_MUTANT_IMMORTAL = 1 << 14,    /* a worker's life does not end */
+    SIM_MUTANT_HOLDS_ON = 1 << 28,    /* a worker whose life ran out goes on with what a rejoin leaves it */
+    SIM_MUTANT_NO_DELETE = 1 << 29,   /* the planner gives out what it should delete */
+    SIM_MUTANT_NO_WAIT = 1 << 30      /* the planner gives out what waits for its parents */
+};
+
+/** A fault that is not drawn, but comes in each world of a scene, at a time between two of the run. */
+struct sim_step {
+    enum sim_fault fault;
+    uint64_t from_ms;
+    uint64_t to_ms; /* 0: no step, the script is over */
+    size_t worker;  /* index: in the order they started */
+    uint64_t for_ms;
 };
 
 /** What a seed draws, or a scenario sets. Rates are in 1000. */
 struct sim_options {
     uint64_t seed;
     uint64_t lease_duration_ms;
-    uint64_t head_ms;        /* of writing before the first worker starts */
-    uint64_t run_ms;         /* with faults */
-    uint64_t settle_ms;      /* without: everything must be read, owned and at rest by its end */
-    uint64_t faults_from_ms; /* faults are planned in this part of the run; both 0: anywhere */
-    uint64_t faults_to_ms;
+    uint64_t head_ms;      /* of writing before the first worker starts */
+    uint64_t run_ms;       /* with faults */
+    uint64_t settle_ms;    /* without: everything must be read, owned and at rest by its end */
+    uint64_t faults_to_ms; /* faults are planned in this part of the run; 0: anywhere */
     size_t workers;
     size_t shards;
     uint32_t max_leases; /* of every second worker; 0: no limits */
@@ -111,6 +122,7 @@ struct sim_options {
     uint32_t poison;               /* records that process_records always refuses */
     uint32_t faults[SIM_FAULTS_N]; /* how many of each */
     bool mute_for_good;            /* not only until calm */
+    const struct sim_step *script; /* NULL: none; borrowed */
     bool manual;                   /* processors checkpoint themselves */
     bool no_children;              /* the stream does not tell a closed shard's children */
     bool require_existing;         /* the application is made beforehand; an empty store is refused */
@@ -135,6 +147,7 @@ enum sim_event_kind {
     SIM_RESUME,      /* of a paused shard */
     SIM_PUT,
     SIM_FAULT,
+    SIM_STEP,
     SIM_CALM
 };
 
@@ -150,7 +163,7 @@ struct sim_event {
     struct kcl_runner_ask runner;
     uint64_t slot;
     bool ok;
-    uint32_t number; /* fault, or index of a shard */
+    uint32_t number; /* fault, or index of a step or of a shard */
     uint64_t era;    /* of the ledger, when the store answered */
 };
 
@@ -244,6 +257,7 @@ struct sim_world {
     uint64_t jumped_ms;
     uint64_t store_frozen_until_ms;
     bool calm;
+    const struct sim_step *step; /* the one that is being done, or NULL */
     struct sim_event *heap;
     size_t heap_count;
     size_t heap_room;
@@ -331,6 +345,8 @@ struct sim_slot *sim_find_slot(struct sim_worker *worker, uint64_t slot);
 /* faults.c */
 void sim_plan_faults(struct sim_world *w);
 void sim_fault(struct sim_world *w, enum sim_fault fault);
+/** A step of the script. */
+void sim_step(struct sim_world *w, size_t index);
 /** An operator makes the application. */
 void sim_make_app(struct sim_world *w);
 /** Ends whatever lasts, so that the world can settle. */
@@ -374,6 +390,8 @@ void sim_failures_end(struct sim_world *w, const struct sim_worker *worker, stru
 /* mutants.c */
 /** Before a worker is given an event. */
 void sim_mutate(struct sim_worker *worker, const struct sim_event *event);
+/** Before a worker's ask is sent. */
+void sim_mutate_ask(const struct sim_worker *worker, struct kcl_store_ask *ask);
 /** Before the store is asked. */
 void sim_mutate_asks(struct sim_world *w, const struct kcl_store_group *group);
 /** Before a router is made. */
