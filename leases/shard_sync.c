@@ -213,6 +213,12 @@ static kcl_position initial_position(const struct kcl_table *table, const struct
     return position;
 }
 
+/* The stream was made after the application (again, perhaps): nothing in it lies before the beginning. */
+static bool is_younger(const struct kcl_table *table, const struct kcl_sync_options *options)
+{
+    return (options->epoch_s + 1) * 1000 > table->born_ms; /* the epoch is cut to seconds */
+}
+
 static kcl_rc make_wishes(const struct kcl_table *table, const struct kcl_sync_options *options,
                           struct missing *missing, size_t count, struct kcl_wishes **out)
 {
@@ -326,7 +332,8 @@ kcl_rc kcl_shard_sync(const struct kcl_table *table, const struct kcl_shard_list
         count = collect_first(&lineage, missing);
         rc = check_first(missing, count, &result);
     } else {
-        bool fill = options->initial.kind != KCL_AT_LATEST || table->had_members || !table->synced;
+        bool fill = options->initial.kind != KCL_AT_LATEST || table->had_members || !table->synced ||
+                    is_younger(table, options);
 
         rc = collect_missing(&lineage, fill, missing, &count);
     }

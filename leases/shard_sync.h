@@ -41,9 +41,10 @@ struct kcl_sync_result {
  * for each open shard that no lease leads to, the missing shards of the oldest
  * generation that closes the gap; those after it are created as their parents end.
  * With LATEST the generations before the open shards are left out, unless leases
- * may have been lost (had_members, or no sync was completed yet): then the shards
- * may have changed since the birth of the application, and records written in
- * between would be skipped.
+ * may have been lost (had_members, or no sync was completed yet) or the stream is
+ * younger than the application (it was made again): then the shards may have
+ * changed since the birth of the application, and records written in between would
+ * be skipped.
  *
  * @retval KCL_OK      *out is filled; release out->wishes
  * @retval KCL_ESTATE  there are leases, and the list was filtered: list all shards

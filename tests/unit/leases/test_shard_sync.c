@@ -310,31 +310,6 @@ static void test_first_sync_says_where_hash_keys_are_left_out(void **state)
     expect_first(list, "TRIM_HORIZON", "a", HALF);
 }
 
-/* What is read when filtered lists stay with gaps: no record waits for a service that does not get better. */
-static void test_a_whole_list_is_taken_with_its_gaps(void **state)
-{
-    struct kcl_shard_list *list = kcl_shard_list_new(3);
-    struct kcl_sync_options options = options_of("TRIM_HORIZON", false);
-    struct kcl_sync_result result;
-    struct kcl_table table;
-
-    (void)state;
-    assert_non_null(list);
-    kcl_table_init(&table);
-    kit_add_shard(list, "a", NULL, NULL, "0", "5", "1", 1);
-    kit_add_shard(list, "b", "a", NULL, "0", "5", "2", 0);
-    kit_add_shard(list, "c", NULL, NULL, NEXT_HALF, LARGEST, "3", 0);
-    assert_int_equal(kcl_shard_sync(&table, list, &options, &result), KCL_OK);
-    assert_true(result.first);
-    assert_false(result.gap);
-    assert_int_equal(result.wishes->count, 2);
-    assert_string_equal(result.wishes->wishes[0].key, "s/7/a");
-    assert_string_equal(result.wishes->wishes[1].key, "s/7/c");
-    kcl_wishes_release(result.wishes);
-    kcl_shard_list_release(list);
-    kcl_table_fini(&table);
-}
-
 static void test_a_filtered_list_is_refused_when_there_are_leases(void **state)
 {
     struct kcl_shard_list *list = kcl_shard_list_new(1);
@@ -890,7 +865,6 @@ int main(void)
         cmocka_unit_test(test_first_sync_takes_each_listed_shard),
         cmocka_unit_test(test_first_sync_drops_the_children_of_listed_shards),
         cmocka_unit_test(test_first_sync_says_where_hash_keys_are_left_out),
-        cmocka_unit_test(test_a_whole_list_is_taken_with_its_gaps),
         cmocka_unit_test(test_a_filtered_list_is_refused_when_there_are_leases),
         cmocka_unit_test(test_a_shard_id_that_makes_no_key_is_an_error),
         cmocka_unit_test(test_each_failing_allocation_is_survived),
