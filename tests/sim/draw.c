@@ -27,6 +27,9 @@ static void draw_faults(struct sim_options *o, struct kcl_rng *rng)
         o->faults[rows[i].fault] = sometimes(rng, rows[i].one_in, rows[i].most);
     }
     o->faults[SIM_RESTORE] = o->faults[SIM_SNAPSHOT];
+    struct kcl_rng by_hand; /* of its own: the worlds without it stay as they are */
+    kcl_rng_init(&by_hand, ~o->seed);
+    o->faults[SIM_FORGET] = sometimes(&by_hand, 5, 3);
 }
 
 /*

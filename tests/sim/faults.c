@@ -29,6 +29,7 @@ const char *const sim_fault_names[SIM_FAULTS_N] = {
     [SIM_CLOCK_BACK] = "clock-back",
     [SIM_MUTE] = "mute",
     [SIM_DEAF] = "deaf",
+    [SIM_FORGET] = "forget",
 };
 
 /*
@@ -283,6 +284,9 @@ void sim_fault(struct sim_world *w, enum sim_fault fault)
         return;
     case SIM_SEEK:
         seek(w);
+        return;
+    case SIM_FORGET:
+        sim_delete_by_hand(w);
         return;
     case SIM_CLOCK_FORWARD:
     case SIM_CLOCK_BACK:

@@ -180,6 +180,16 @@ static void check_lineage(struct sim_world *w, const struct sim_worker *worker, 
     }
 }
 
+/* Whom a loss kept from putting back what it had been told; or a clock that ended the hold early. */
+static bool could_not_tell(const struct sim_world *w, const struct sim_book *book)
+{
+    const struct sim_worker *worker = w->workers[book->acked_by];
+    const struct sim_options *o = &w->options;
+    return !worker->alive || worker->leaving || worker->impeded_ms >= book->forgot_ms ||
+           w->jumped_ms + o->lease_duration_ms >= book->forgot_ms || o->faults[SIM_STORE_FREEZE] > 0 ||
+           o->lost_request + o->lost_answer + o->delayed_request > 0;
+}
+
 static void check_first(struct sim_world *w, const struct sim_slot *slot, size_t index)
 {
     struct sim_book *book = &w->books[slot->shard];
@@ -188,6 +198,9 @@ static void check_first(struct sim_world *w, const struct sim_slot *slot, size_t
         book->turns = index != book->sought_index;
         book->acked_upto = 0;
         book->stored_number = 0;
+    }
+    if (index < book->acked_upto && book->forgot_ms != 0 && could_not_tell(w, book)) {
+        book->acked_upto = 0;
     }
     if (index < book->acked_upto && book->acked_era == w->era && book->acked_ms < slot->started_ms) {
         sim_violation(w, "S2: %s is read again from record %zu, but before %zu all was acknowledged",
@@ -435,5 +448,18 @@ void sim_ledger_loss(struct sim_world *w)
     }
     for (size_t i = 0; i < w->stream.shards_count; i++) {
         w->books[i].sought = false; /* a wish that nobody had heard of is lost with the store */
+    }
+}
+
+/* No loss of what workers were told: each that lives puts it back. */
+void sim_ledger_by_hand(struct sim_world *w, const char *lease)
+{
+    int index = lease != NULL ? shard_of(w, lease) : -1;
+    w->losses++;
+    w->lost_ms = w->now_ms;
+    if (index >= 0) {
+        w->books[index].forgot_ms = w->now_ms;
+        w->books[index].stored_number = 0;
+        w->books[index].sought = false; /* a wish that nobody had heard of goes with it */
     }
 }

@@ -261,6 +261,11 @@ static const struct row rows[] = {
      .mutants = SIM_MUTANT_REVIVES,
      .require_existing = true,
      .faults = {{SIM_FREEZE, 8}, {SIM_WIPE, 4}}},
+    {.rule = "R25",
+     .without = "what was deleted by hand is made anew",
+     .rules_off = KCL_RULE_R25,
+     .require_existing = true,
+     .faults = {{SIM_FORGET, 6}}},
 };
 
 static void scene(const void *user, uint64_t number, bool with_rule, struct sim_options *o)

@@ -9,6 +9,7 @@
  *   processor.c  the processors' threads: callbacks that take a while, fail, checkpoint
  *   draw.c       the kind of world a seed draws
  *   faults.c     what goes wrong in it
+ *   by_hand.c    somebody deletes records from the store
  *   ledger.c     what must hold: nothing lost, order, one owner
  *   settle.c     what must hold at the end: all read, evenly owned, and at rest
  *   on_failure.c what must hold of batches that keep failing
@@ -53,8 +54,9 @@ enum sim_fault {
     SIM_STORE_FREEZE,  /* the server does not answer for a while */
     SIM_CLOCK_FORWARD, /* the server's clock */
     SIM_CLOCK_BACK,
-    SIM_MUTE, /* readers that run on a worker get no answer any more, of one shard or of all */
-    SIM_DEAF, /* a worker's store call never returns */
+    SIM_MUTE,   /* readers that run on a worker get no answer any more, of one shard or of all */
+    SIM_DEAF,   /* a worker's store call never returns */
+    SIM_FORGET, /* somebody deletes the record of a lease, or of a worker, by hand */
     SIM_FAULTS_N
 };
 extern const char *const sim_fault_names[SIM_FAULTS_N];
@@ -238,9 +240,10 @@ struct sim_book {
     uint64_t acked_ms;
     uint64_t stored_number; /* the store's checkpoint, in stored_era */
     uint64_t stored_era;
-    bool ended;  /* a worker was told that its end is stored */
-    bool sought; /* an operator wants it read again from sought_index */
-    bool turns;  /* the next owner begins there */
+    uint64_t forgot_ms; /* its lease was deleted by hand; 0 never */
+    bool ended;         /* a worker was told that its end is stored */
+    bool sought;        /* an operator wants it read again from sought_index */
+    bool turns;         /* the next owner begins there */
     uint64_t sought_ms;
     size_t sought_index;
     size_t sought_before; /* the wish before that one, which a loss may have left */
@@ -396,6 +399,12 @@ void sim_mutate_ask(const struct sim_worker *worker, struct kcl_store_ask *ask);
 void sim_mutate_asks(struct sim_world *w, const struct kcl_store_group *group);
 /** Before a router is made. */
 void sim_mutate_options(const struct sim_world *w, struct kcl_router_options *options);
+
+/** Somebody deleted the record of that lease, or of a worker (NULL), by hand. */
+void sim_ledger_by_hand(struct sim_world *w, const char *lease);
+
+/* by_hand.c */
+void sim_delete_by_hand(struct sim_world *w);
 
 /* settle.c */
 void sim_settled(struct sim_world *w);
