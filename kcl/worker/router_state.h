@@ -94,6 +94,7 @@ struct kcl_router {
     struct kcl_shard_list *listed; /* the last listing, while wishes are made of it */
     bool listed_whole;             /* it was unfiltered */
     uint64_t listed_version;       /* the table's, when it was asked for */
+    int64_t listed_epoch_s;        /* the stream's, as it was known then */
     char left[256];                /* shards that had not finished when everything was stopped */
     struct kcl_text *last_error;   /* what start-up waits for, or why it ended */
     struct kcl_rng rng;

@@ -396,6 +396,7 @@ static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e
     }
     r->listed_whole = e->filter == KCL_FILTER_NONE;
     r->listed_version = r->table.version;
+    r->listed_epoch_s = r->epoch_s;
     kcl_shard_list_release(r->listed);
     r->listed = NULL;
     if (r->options.stream.submit(r->options.stream.self, &ask) != KCL_OK) {
@@ -448,7 +449,11 @@ void kcl_router_planner(struct kcl_router *r, uint64_t now_ms, const struct kcl_
 
 void kcl_router_listed(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer)
 {
-    if (answer->rc == KCL_OK) {
+    kcl_rc rc = answer->rc;
+    if (rc == KCL_OK && r->listed_epoch_s != r->epoch_s) {
+        rc = KCL_EBUSY; /* of the stream that was, or of the one that was made meanwhile: nobody knows */
+    }
+    if (rc == KCL_OK) {
         kcl_shard_list_release(r->listed);
         r->listed = answer->shards;
         answer->shards = NULL;
@@ -456,7 +461,7 @@ void kcl_router_listed(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_
     kcl_router_planner(
         r, now_ms,
         &(struct kcl_planner_event){
-            .kind = PLANNER_LISTED, .op = answer->op, .rc = answer->rc, .retry_after_ms = answer->retry_after_ms});
+            .kind = PLANNER_LISTED, .op = answer->op, .rc = rc, .retry_after_ms = answer->retry_after_ms});
 }
 
 void kcl_router_planned(struct kcl_router *r, uint64_t now_ms, const struct kcl_store_reply *reply)

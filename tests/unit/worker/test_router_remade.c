@@ -11,8 +11,9 @@
 #include "kcl/worker/router.h"
 #include "leases/key.h"
 
-#define SELF  "w#1"
-#define SHARD "shardId-000000000000"
+#define SELF     "w#1"
+#define SHARD    "shardId-000000000000"
+#define ALL_KEYS "340282366920938463463374607431768211455"
 
 static struct {
     struct kcl_router *router;
@@ -22,6 +23,7 @@ static struct {
     struct kcl_store_ask asked;
     struct kcl_trace trace;
     int warnings;
+    int syncs;
     const char *shard; /* of the lease that the next reply shows */
 } f;
 
@@ -49,6 +51,7 @@ static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
     if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_HEARTBEAT) {
         f.asked = *ask;
     }
+    f.syncs += ask->kind == KCL_STORE_SYNC ? 1 : 0;
     return KCL_OK;
 }
 
@@ -239,6 +242,33 @@ static void test_a_shard_that_is_not_found_asks_for_the_age_of_the_stream(void *
     assert_int_equal(f.warnings, 0);
 }
 
+static void list_a_shard(void)
+{
+    struct kcl_stream_answer answer = {.op = f.listed.op, .kind = KCL_STREAM_LIST};
+    answer.shards = kcl_shard_list_new(1);
+    assert_non_null(answer.shards);
+    const struct kcl_shard shard = {
+        .id = "shardId-000000000007", .hash_start = "0", .hash_end = ALL_KEYS, .seq_start = "1"};
+    answer.shards->shards[answer.shards->count++] = shard;
+    memset(&f.listed, 0, sizeof(f.listed));
+    kcl_router_on_stream(f.router, f.now_ms, &answer);
+    kcl_stream_answer_fini(&answer);
+}
+
+/* It may show the shards of either stream. */
+static void test_a_list_that_was_asked_for_before_is_asked_for_again(void **state)
+{
+    (void)state;
+    describe(200, true);
+    list_a_shard();
+    assert_int_equal(f.syncs, 0);
+    f.now_ms += 2000;
+    kcl_router_turn(f.router, f.now_ms);
+    assert_int_equal(f.listed.kind, KCL_STREAM_LIST);
+    list_a_shard();
+    assert_int_equal(f.syncs, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_leases_of_a_younger_stream_tell_it_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_shard_that_is_not_found_asks_for_the_age_of_the_stream, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_list_that_was_asked_for_before_is_asked_for_again, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
