@@ -21,20 +21,47 @@ static bool joins(const struct kcl_memory_op *op)
     return op->kind == KCL_MEMORY_OP_JOIN || op->kind == KCL_MEMORY_OP_REJOIN || op->kind == KCL_MEMORY_OP_REJOIN_LAST;
 }
 
-/* A join and a rejoin go on in the new generation. */
-static kcl_rc lose(struct kcl_memory_op *op)
+/* Of parents of a child that has not started: should nobody know them any more, they are read from their beginning. */
+static kcl_rc keep_parents(struct kcl_memory_op *op)
 {
-    struct kcl_memory_node *node;
+    size_t i;
+    size_t k;
 
-    for (node = op->app->oldest; node != NULL; node = node->newer) {
-        if (node->missing) {
-            kcl_rc rc = kcl_memory_touch(op, node);
+    for (i = 0; i < op->app->leases.count; i++) {
+        const struct kcl_memory_lease *child = op->app->leases.entries[i].value;
+        const bool waits = !child->node.gone && !child->node.missing && !kcl_memory_started(child);
+
+        for (k = 0; waits && k < child->parents_count; k++) {
+            char key[KCL_LEASE_KEY_SIZE + KCL_NAME_SIZE];
+            const kcl_store_new_lease parent = {
+                .key = key, .hash_start = "", .hash_end = "", .start = {.kind = KCL_AT_TRIM_HORIZON}};
+            const bool fits = kcl_memory_relative_key(key, sizeof(key), child->node.key, child->parents[k]);
+            const struct kcl_memory_node *node = fits ? kcl_memory_node_of(op->app, KCL_MEMORY_LEASE, key) : NULL;
+            kcl_rc rc = node != NULL && node->dropped ? kcl_memory_make_lease(op, &parent) : KCL_OK;
 
             if (rc != KCL_OK) {
                 return rc;
             }
+        }
+    }
+    return KCL_OK;
+}
+
+/* A join and a rejoin go on in the new generation. */
+static kcl_rc lose(struct kcl_memory_op *op)
+{
+    struct kcl_memory_node *node;
+    kcl_rc rc = KCL_OK;
+
+    for (node = op->app->oldest; rc == KCL_OK && node != NULL; node = node->newer) {
+        rc = node->missing ? kcl_memory_touch(op, node) : KCL_OK;
+        if (rc == KCL_OK && node->missing) {
             kcl_memory_drop(node);
         }
+    }
+    rc = rc == KCL_OK ? keep_parents(op) : rc;
+    if (rc != KCL_OK) {
+        return rc;
     }
     kcl_memory_open_generation(op, 0);
     if (!joins(op)) {

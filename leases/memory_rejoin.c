@@ -92,12 +92,21 @@ static bool raise_position(struct kcl_memory_op *op, struct kcl_memory_lease *le
     return changed;
 }
 
+/* A lease that was kept for the sake of its child has none. */
+static bool take_hash_range(struct kcl_memory_lease *lease, const kcl_lease *fact)
+{
+    return lease->hash_start[0] == '\0' && fact->hash_start != NULL && fact->hash_start[0] != '\0' &&
+           kcl_string_copy(lease->hash_start, sizeof(lease->hash_start), fact->hash_start) &&
+           kcl_string_copy(lease->hash_end, sizeof(lease->hash_end), fact->hash_end != NULL ? fact->hash_end : "");
+}
+
 static void raise_fact(struct kcl_memory_op *op, struct kcl_memory_lease *lease, const kcl_lease *fact)
 {
     const bool guarded = is_guarded(op, lease);
     bool changed = kcl_memory_unite(lease->parents, &lease->parents_count, fact->parents, fact->parents_count);
 
     changed |= kcl_memory_unite(lease->children, &lease->children_count, fact->children, fact->children_count);
+    changed |= take_hash_range(lease, fact);
     if (lease->state == KCL_LEASE_OPEN && fact->state == KCL_LEASE_OPEN) {
         changed |= raise_position(op, lease, fact);
     }

@@ -62,9 +62,10 @@
  *      member); one lost for ten minutes that owns nothing is deleted, as is a
  *      missing one.
  *   8. A lease or member is missing (R25): all that is missing is forgotten, so
- *      that one deletion is one loss, and a new generation is opened as in 2; then
- *      REJOIN, and nothing else is done, but join and rejoin go on. Looked for: what
- *      the answer would show (a page, after by->version), what the operation names
+ *      that one deletion is one loss, but for a parent of a lease that has not
+ *      started: it is made anew at the oldest record, without parents and hash
+ *      range, which facts bring back. A new generation is opened as in 2; then REJOIN, and nothing else is done, but
+ * join and rejoin go on. Looked for: what the answer would show (a page, after by->version), what the operation names
  *      (a claim: the parents, too; a cleanup: the children; an end: its children
  *      and their parents), at a heartbeat the next two of the list of changes in
  *      turn, at a rejoin the whole list. A seek of a missing lease opens the
@@ -285,7 +286,8 @@ typedef struct kcl_lease_store_ops {
      * higher (seek_epoch, checkpoint) wins, and with the same seek_epoch a pending
      * seek is added; ended beats open; token, token_high are raised to the higher
      * (the lease's with its prev_token, and it loses its owner); born_ms to the
-     * smaller; had_members = 1; parents and children are united; a started child
+     * smaller; had_members = 1; parents and children are united, a hash range that is
+     * unknown is added; a started child
      * ends all its ancestors, but a child that merely exists ends nothing.
      * Prepared checkpoints are not restored; one below a raised checkpoint goes.
      * After the hold a late fact may raise a checkpoint or insert an absent lease,

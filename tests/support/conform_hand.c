@@ -186,13 +186,37 @@ static void test_R25_heartbeats_go_through_the_whole_list(struct conform *c)
 static void test_R25_nobody_starts_a_child_whose_parent_is_missing(struct conform *c)
 {
     const kcl_store_new_lease child = conform_new(KEY("z"), "s", NULL);
+    const uint64_t token = begin(c);
 
-    (void)begin(c);
     CHECK_STATUS(c, conform_sync(&c->w[1], &child, 1, 1), KCL_STORE_OK);
     delete_lease(c, KEY("s"));
     CHECK_STATUS(c, conform_claim(&c->w[1], KEY("z"), "b#2"), KCL_STORE_REJOIN);
     repair(c, 2);
     CHECK_STATUS(c, conform_claim(&c->w[1], KEY("z"), "b#2"), KCL_STORE_REFUSED);
+    check_s(c, token, "10");
+    CHECK_TEXT(c, conform_lease(&c->w[1], KEY("s"))->hash_end, "99");
+}
+
+/* It would be taken as read: its child is in the store. */
+static void test_R25_a_parent_that_nobody_knows_is_read_before_its_child(struct conform *c)
+{
+    const kcl_store_new_lease child = conform_new(KEY("z"), "s", NULL);
+    kcl_store_rejoin in = {.last = 1};
+    int i;
+
+    (void)begin(c);
+    CHECK_STATUS(c, conform_sync(&c->w[1], &child, 1, 1), KCL_STORE_OK);
+    delete_lease(c, KEY("s"));
+    CHECK_STATUS(c, conform_claim(&c->w[1], KEY("z"), "b#2"), KCL_STORE_REJOIN);
+    for (i = 0; i < 2; i++) {
+        in.join = conform_join_of(&c->w[i]);
+        CHECK(c, conform_rejoin_with(&c->w[i], &in) == KCL_OK);
+    }
+    conform_calm(c);
+    CHECK_STATUS(c, conform_sync(&c->w[1], NULL, 0, 1), KCL_STORE_OK);
+    CHECK_AT(c, conform_look(&c->w[1], KEY("s"))->checkpoint, conform_oldest());
+    CHECK_STATUS(c, conform_claim(&c->w[1], KEY("z"), "b#2"), KCL_STORE_REFUSED);
+    CHECK_STATUS(c, conform_claim(&c->w[1], KEY("s"), "b#2"), KCL_STORE_OK);
 }
 
 static void test_R25_one_deletion_opens_one_generation(struct conform *c)
@@ -311,6 +335,7 @@ const struct kcl_conformance_test conform_hand[] = {
     RULE(test_R25_a_fresh_worker_finds_it_out),
     RULE(test_R25_heartbeats_go_through_the_whole_list),
     RULE(test_R25_nobody_starts_a_child_whose_parent_is_missing),
+    RULE(test_R25_a_parent_that_nobody_knows_is_read_before_its_child),
     RULE(test_R25_one_deletion_opens_one_generation),
     RULE(test_R25_a_record_deleted_again_during_the_hold_is_put_back_again),
     RULE(test_R25_a_worker_whose_record_was_deleted_keeps_its_leases),

@@ -325,18 +325,34 @@ local function is_missing(name, has)
     return named and not call('ZSCORE', tombs, name)
 end
 
+-- Of parents of a child that has not started: should nobody know them any more, they are read from their beginning.
+local function keep_parents(dropped)
+    for _, child in ipairs(all_leases()) do
+        for shard in string.gmatch(started(child) and '' or child.parents, '[^,]+') do
+            local key = string.match(child.key, '^(.*/)') .. shard
+            if dropped[key] then
+                dropped[key] = nil
+                save_lease(new_lease(key, '', '', '', '0'))
+            end
+        end
+    end
+end
+
 -- A loss as any other. What proves it is used up, so that one deletion opens one generation.
 local function lose()
+    local dropped = {}
     for _, name in ipairs(call('ZRANGE', changes, 0, -1)) do
         local kind, rest = string.sub(name, 1, 1), string.sub(name, 3)
         if is_missing(name) then
             call('DEL', tag .. (kind == 'l' and 'lease:' or 'worker:') .. rest) -- some fields may be left
             call('ZREM', changes, name)
             if kind == 'w' then call('ZREM', workers, rest) end
+            dropped[kind == 'l' and rest or ''] = true
         elseif kind == 'w' and not call('ZSCORE', workers, rest) and get_member(rest) then
             call('ZADD', workers, text(now), rest) -- it is lost, unless it is back soon
         end
     end
+    keep_parents(dropped)
     open_generation(0)
     return REJOIN
 end

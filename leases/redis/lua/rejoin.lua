@@ -57,7 +57,10 @@ local function merge(f)
     local up, down, changed
     l.parents, up = unite(l.parents, f.parents)
     l.children, down = unite(l.children, f.children)
-    if l.state == OPEN and f.state == OPEN then changed = raise_position(l, f) end
+    if l.hash_start == '' and f.hash_start ~= '' then -- it was kept for the sake of its child
+        l.hash_start, l.hash_end, changed = f.hash_start, f.hash_end, true
+    end
+    if l.state == OPEN and f.state == OPEN then changed = raise_position(l, f) or changed end
     if l.state == OPEN and f.state == ENDED and may_change then
         end_lease(l)
         if not newer then change_owner(l, '') end
