@@ -451,6 +451,19 @@ void sim_ledger_loss(struct sim_world *w)
     }
 }
 
+/* With a lease that nobody alive knows, it is forgotten that its parents were read. */
+static void forget(struct sim_world *w, int index)
+{
+    struct sim_book *book = &w->books[index];
+    book->forgot_ms = w->now_ms;
+    book->stored_number = 0;
+    for (size_t i = 0; i < 2; i++) {
+        if (w->stream.shards[index].parents[i] >= 0) {
+            forget(w, w->stream.shards[index].parents[i]);
+        }
+    }
+}
+
 /* No loss of what workers were told: each that lives puts it back. */
 void sim_ledger_by_hand(struct sim_world *w, const char *lease)
 {
@@ -458,8 +471,7 @@ void sim_ledger_by_hand(struct sim_world *w, const char *lease)
     w->losses++;
     w->lost_ms = w->now_ms;
     if (index >= 0) {
-        w->books[index].forgot_ms = w->now_ms;
-        w->books[index].stored_number = 0;
+        forget(w, index);
         w->books[index].sought = false; /* a wish that nobody had heard of goes with it */
     }
 }
