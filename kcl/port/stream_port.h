@@ -24,7 +24,7 @@
 
 enum kcl_stream_ask_kind {
     KCL_STREAM_DESCRIBE = 1, /* the stream's creation time, status and ARN */
-    KCL_STREAM_LIST,         /* all shards, every page, of the whole stream or by filter */
+    KCL_STREAM_LIST,         /* all shards, every page, of the whole stream or by filter; by the worker, or a slot */
     KCL_STREAM_ITERATOR,     /* a shard iterator at a position */
     KCL_STREAM_RECORDS       /* records by iterator */
 };

@@ -6,6 +6,7 @@
 
 #include "kcl/base/retry.h"
 #include "kcl/base/timer.h"
+#include "kcl/retrieval/answer_check.h"
 
 /* After this many answers in a row that the shard does not exist, it is told. */
 #define NOT_FOUND_TOLD 3
@@ -13,13 +14,20 @@
 #define REFUSED_TRIMMED 2
 /* Whatever went wrong, a shard is tried again after this long at the latest. */
 #define DELAY_MS_MAX 60000
+/* After so many damaged answers in a row the iterator is suspected. */
+#define DAMAGED_NEW_ITERATOR 3
+/* Failures are told at each doubling, and then each so many times. */
+#define TOLD_AGAIN 64
 /* An answer of this many bytes was cut by its size: there is more. */
 #define CUT_BYTES 1000000
 
 static const struct kcl_sm_state table[POLLER_N] = {
     [POLLER_IDLE] = {"idle", KCL_SM_TO(POLLER_SEEKING) | KCL_SM_TO(POLLER_ENDED), false},
     [POLLER_SEEKING] = {"seeking", KCL_SM_TO(POLLER_READING) | KCL_SM_TO(POLLER_ENDED), false},
-    [POLLER_READING] = {"reading", KCL_SM_TO(POLLER_SEEKING) | KCL_SM_TO(POLLER_ENDED), false},
+    [POLLER_READING] = {"reading", KCL_SM_TO(POLLER_SEEKING) | KCL_SM_TO(POLLER_CONFIRMING) | KCL_SM_TO(POLLER_ENDED),
+                        false},
+    [POLLER_CONFIRMING] = {"confirming",
+                           KCL_SM_TO(POLLER_SEEKING) | KCL_SM_TO(POLLER_READING) | KCL_SM_TO(POLLER_ENDED), false},
     [POLLER_ENDED] = {"ended", 0, true},
 };
 
@@ -49,9 +57,9 @@ const char *kcl_poller_state_name(const struct kcl_poller *p)
     return kcl_sm_name(&p->sm);
 }
 
-static bool seeks_or_reads(const struct kcl_poller *p)
+static bool is_at_work(const struct kcl_poller *p)
 {
-    return p->sm.state == POLLER_SEEKING || p->sm.state == POLLER_READING;
+    return p->sm.state == POLLER_SEEKING || p->sm.state == POLLER_READING || p->sm.state == POLLER_CONFIRMING;
 }
 
 /* Only GetRecords is limited to the pace; an iterator is wanted at once. */
@@ -64,7 +72,7 @@ static uint64_t next_ask_ms(const struct kcl_poller *p)
 
 uint64_t kcl_poller_due_ms(const struct kcl_poller *p)
 {
-    if (!seeks_or_reads(p) || p->waiting_op != 0 || !p->may_fetch) {
+    if (!is_at_work(p) || p->waiting_op != 0 || !p->may_fetch) {
         return KCL_NEVER;
     }
     return next_ask_ms(p);
@@ -72,7 +80,7 @@ uint64_t kcl_poller_due_ms(const struct kcl_poller *p)
 
 bool kcl_poller_wants(const struct kcl_poller *p, uint64_t now_ms)
 {
-    return seeks_or_reads(p) && p->waiting_op == 0 && !p->may_fetch && next_ask_ms(p) <= now_ms;
+    return is_at_work(p) && p->waiting_op == 0 && !p->may_fetch && next_ask_ms(p) <= now_ms;
 }
 
 static struct kcl_poller_effect *add(struct kcl_poller *p, struct kcl_poller_effects *out,
@@ -109,7 +117,7 @@ static void drop_iterator(struct kcl_poller *p, uint64_t now_ms, const char *cau
 {
     kcl_text_release(p->iterator);
     p->iterator = NULL;
-    if (p->sm.state == POLLER_READING) {
+    if (p->sm.state == POLLER_READING || p->sm.state == POLLER_CONFIRMING) {
         kcl_sm_move(&p->sm, now_ms, POLLER_SEEKING, cause);
     }
 }
@@ -130,23 +138,26 @@ static void iterator_refused(struct kcl_poller *p, uint64_t now_ms)
     p->next_ms = now_ms; /* what was waited for is decided */
 }
 
-/* Loud at first, then at each doubling. */
-static void tell_failure(struct kcl_poller *p, uint64_t now_ms, kcl_rc rc)
+/* Loud at first, then at each doubling, and never silent for long. */
+static void tell_failure(struct kcl_poller *p, uint64_t now_ms, kcl_rc rc, const char *what)
 {
-    bool loud = (p->attempt & (p->attempt - 1)) == 0 && rc != KCL_ETHROTTLED && rc != KCL_EITERATOR;
+    bool often = (p->attempt & (p->attempt - 1)) == 0 || p->attempt % TOLD_AGAIN == 0;
+    bool loud = often && rc != KCL_ETHROTTLED && rc != KCL_EITERATOR;
 
-    tell(p, now_ms, loud ? KCL_LOG_WARN : KCL_LOG_DEBUG, "retrieval.failed", "reading failed and is tried again",
-         kcl_rc_name(rc));
+    tell(p, now_ms, loud ? KCL_LOG_WARN : KCL_LOG_DEBUG, "retrieval.failed",
+         rc == KCL_EDAMAGED ? "an answer is damaged and is asked for again" : "reading failed and is tried again",
+         what != NULL ? what : kcl_rc_name(rc));
 }
 
-static void on_failure(struct kcl_poller *p, uint64_t now_ms, kcl_rc rc, uint64_t retry_after_ms,
+/* `what` may be NULL. */
+static void on_failure(struct kcl_poller *p, uint64_t now_ms, kcl_rc rc, const char *what, uint64_t retry_after_ms,
                        struct kcl_poller_effects *out)
 {
     uint64_t delay_ms = kcl_retry_delay_ms(&p->rng, rc, p->attempt, retry_after_ms);
 
     p->attempt++;
     p->next_ms = now_ms + (delay_ms < DELAY_MS_MAX ? delay_ms : DELAY_MS_MAX);
-    tell_failure(p, now_ms, rc);
+    tell_failure(p, now_ms, rc, what);
     p->not_found = rc == KCL_ENOSTREAM ? p->not_found + 1 : 0;
     if (p->not_found == NOT_FOUND_TOLD) {
         (void)add(p, out, POLLER_GONE);
@@ -195,41 +206,86 @@ static bool caught_up(const struct kcl_poller *p, const kcl_batch *batch, uint64
     return batch->behind_ms == 0 && batch->records_count < p->limit && bytes < CUT_BYTES;
 }
 
-/* Everything is looked at before anything is taken: a damaged answer changes nothing. */
-static bool is_whole(const struct kcl_stream_answer *a, kcl_position *last)
+/* The answer can be damaged, or the iterator that it was asked with. */
+static void on_damage(struct kcl_poller *p, uint64_t now_ms, const char *what, struct kcl_poller_effects *out)
 {
-    const kcl_batch *batch;
+    p->damaged++;
+    p->doubts = 0;
+    kcl_metric_add(p->metrics, KCL_M_ANSWERS_DAMAGED, 1);
+    on_failure(p, now_ms, KCL_EDAMAGED, what, 0, out);
+    if (p->damaged % DAMAGED_NEW_ITERATOR == 0) {
+        drop_iterator(p, now_ms, "damaged");
+    }
+}
 
-    if (a->block == NULL || (a->iterator == NULL && !a->at_end)) {
+/* Whether to ask once more before it is believed. */
+static bool is_doubted(struct kcl_poller *p, uint64_t now_ms, const struct kcl_answer_check *check)
+{
+    unsigned doubts = check->doubts & ~p->usual;
+
+    if (doubts == 0 || doubts == p->doubts) {
+        if (doubts == 0 && p->doubts != 0) { /* what came before was not so */
+            kcl_metric_add(p->metrics, KCL_M_ANSWERS_DAMAGED, 1);
+        }
+        p->usual |= doubts;
+        p->doubts = 0;
         return false;
     }
-    batch = &a->block->batch;
-    if (batch->records_count == 0) {
-        return true;
+    p->doubts = doubts;
+    tell(p, now_ms, KCL_LOG_INFO, "retrieval.doubt", "an unusual answer is asked for again",
+         kcl_answer_doubts_text(doubts));
+    if ((doubts & KCL_DOUBT_END) != 0) {
+        p->doubts = 0;
+        kcl_sm_move(&p->sm, now_ms, POLLER_CONFIRMING, "end without children");
     }
-    return kcl_position_after(last, batch->records[batch->records_count - 1].sequence,
-                              batch->records[batch->records_count - 1].sub) == KCL_OK;
+    return true;
+}
+
+/* Whether the shard has ended, after an answer said so that named no children. */
+static void on_listed(struct kcl_poller *p, uint64_t now_ms, const struct kcl_shard_list *shards,
+                      struct kcl_poller_effects *out)
+{
+    size_t i = 0;
+
+    kcl_sm_move(&p->sm, now_ms, POLLER_READING, "listed");
+    while (shards != NULL && i < shards->count && strcmp(shards->shards[i].id, p->shard) != 0) {
+        i++;
+    }
+    if (shards == NULL || (i < shards->count && !shards->shards[i].closed)) {
+        on_damage(p, now_ms, "an end of a shard that is open", out);
+    } else {
+        p->usual |= KCL_DOUBT_END;
+    }
 }
 
 static void on_records(struct kcl_poller *p, uint64_t now_ms, struct kcl_stream_answer *a,
                        struct kcl_poller_effects *out)
 {
-    kcl_position last = p->from;
+    const struct kcl_answer_check check = kcl_answer_check(a, p->shard, &p->from);
     struct kcl_poller_effect *effect;
     uint64_t bytes;
 
-    if (!is_whole(a, &last)) {
-        on_failure(p, now_ms, KCL_EDAMAGED, 0, out);
+    /* Everything is looked at before anything is taken. */
+    if (check.damage != NULL) {
+        on_damage(p, now_ms, check.damage, out);
+        return;
+    }
+    bytes = bytes_of(&a->block->batch);
+    if (is_doubted(p, now_ms, &check)) {
+        kcl_pace_read(&p->pace, p->asked_ms, bytes, false);
         return;
     }
     p->attempt = 0;
     p->refused = 0;
     p->not_found = 0;
-    bytes = bytes_of(&a->block->batch);
+    p->damaged = 0;
+    if (a->block->batch.records_count > 0) {
+        p->usual &= check.doubts; /* what is so again is usual, and nothing else */
+    }
     p->behind_ms = a->block->batch.behind_ms;
     kcl_pace_read(&p->pace, p->asked_ms, bytes, caught_up(p, &a->block->batch, bytes));
     p->limit = p->limit < p->batch_records / 2 ? p->limit * 2 : p->batch_records;
-    p->from = last;
+    p->from = check.last;
     effect = add(p, out, POLLER_BATCH);
     effect->block = a->block;
     effect->bytes = bytes;
@@ -237,14 +293,17 @@ static void on_records(struct kcl_poller *p, uint64_t now_ms, struct kcl_stream_
     kcl_text_release(p->iterator);
     p->iterator = NULL;
     if (!a->at_end) {
+        p->usual &= ~(unsigned)KCL_DOUBT_END;
         p->iterator = a->iterator;
         a->iterator = NULL;
         return;
     }
     kcl_sm_move(&p->sm, now_ms, POLLER_ENDED, "shard-end");
     effect = add(p, out, POLLER_END);
-    effect->children = a->shards;
-    a->shards = NULL;
+    if ((check.doubts & KCL_DOUBT_CHILDREN) == 0) { /* else they are looked up */
+        effect->children = a->shards;
+        a->shards = NULL;
+    }
 }
 
 static void on_answer(struct kcl_poller *p, uint64_t now_ms, struct kcl_stream_answer *a,
@@ -255,12 +314,14 @@ static void on_answer(struct kcl_poller *p, uint64_t now_ms, struct kcl_stream_a
     }
     p->waiting_op = 0;
     kcl_metric_add(p->metrics, KCL_M_BYTES_FETCHED, a->kind == KCL_STREAM_RECORDS ? a->bytes : 0);
-    if (a->rc != KCL_OK) {
-        on_failure(p, now_ms, a->rc, a->retry_after_ms, out);
+    if (a->rc == KCL_EDAMAGED || (a->rc == KCL_OK && a->kind == KCL_STREAM_ITERATOR && a->iterator == NULL)) {
+        on_damage(p, now_ms, NULL, out);
+    } else if (a->rc != KCL_OK) {
+        on_failure(p, now_ms, a->rc, NULL, a->retry_after_ms, out);
     } else if (a->kind == KCL_STREAM_RECORDS) {
         on_records(p, now_ms, a, out);
-    } else if (a->iterator == NULL) {
-        on_failure(p, now_ms, KCL_EDAMAGED, 0, out);
+    } else if (a->kind == KCL_STREAM_LIST) {
+        on_listed(p, now_ms, a->shards, out);
     } else {
         p->iterator = a->iterator;
         a->iterator = NULL;
@@ -279,7 +340,7 @@ static void forget_ask(struct kcl_poller *p, struct kcl_poller_effects *out)
 
 static void restart(struct kcl_poller *p, uint64_t now_ms, struct kcl_poller_effects *out)
 {
-    if (!seeks_or_reads(p)) {
+    if (!is_at_work(p)) {
         return;
     }
     forget_ask(p, out);
@@ -304,6 +365,11 @@ static void ask(struct kcl_poller *p, uint64_t now_ms, struct kcl_poller_effects
     if (p->sm.state == POLLER_SEEKING) {
         effect->ask.kind = KCL_STREAM_ITERATOR;
         effect->ask.from = p->from;
+        return;
+    }
+    if (p->sm.state == POLLER_CONFIRMING) {
+        effect->ask.kind = KCL_STREAM_LIST;
+        effect->ask.filter = KCL_FILTER_NONE;
         return;
     }
     effect->ask.kind = KCL_STREAM_RECORDS;

@@ -6,16 +6,22 @@
  *
  *            start            iterator
  *   IDLE ───────────► SEEKING ──────────► READING ──no next iterator──► ENDED
- *                        ▲                   │                            ▲
- *                        └─ iterator expired,┘      stop, from any state ─┘
- *                           restart
+ *                        ▲                   │  ▲ │                       ▲
+ *                        ├─ iterator expired,┘  │ │ end of no children    │
+ *                        │  restart      listed │ ▼                       │
+ *                        └─ restart ──────── CONFIRMING     stop, from any state
  *
  * One ask is out at most. It never asks while `may_fetch` is off (no room in the
  * queue or in the byte budget, paused, worker fenced). What it hands on is in
  * order and without a gap: a new iterator begins after the last record handed on,
  * and where nothing was handed on yet, at the position it was started with.
  *
- *   throttled, failed, damaged   the same ask again after a growing pause
+ *   throttled, failed            the same ask again after a growing pause
+ *   damaged                      the same; each third time in a row with a new iterator
+ *                                after the last record handed on
+ *   doubtful (answer_check.h)    the same ask again; taken when it comes again
+ *   an end without children      taken when the list of shards shows the shard closed, or
+ *                                not at all; else damaged
  *   iterator expired             a new iterator
  *   stored position refused      the second time reading goes on at the oldest
  *                                record, with a warning and a counter
@@ -38,7 +44,7 @@
 #include "kcl/port/stream_port.h"
 #include "kcl/retrieval/pace.h"
 
-enum kcl_poller_state { POLLER_IDLE, POLLER_SEEKING, POLLER_READING, POLLER_ENDED, POLLER_N };
+enum kcl_poller_state { POLLER_IDLE, POLLER_SEEKING, POLLER_READING, POLLER_CONFIRMING, POLLER_ENDED, POLLER_N };
 
 struct kcl_poller_options {
     uint64_t slot;
@@ -108,6 +114,9 @@ struct kcl_poller {
     uint32_t attempt;    /* failures in a row */
     uint32_t refused;    /* iterators refused in a row for a stored sequence number */
     uint32_t not_found;  /* answers in a row that the shard does not exist */
+    uint32_t damaged;    /* answers in a row that were damaged */
+    unsigned doubts;     /* of the answer that was asked for again; 0: none was */
+    unsigned usual;      /* doubts that came again: this service is so */
     int64_t behind_ms;   /* lag as last reported; -1 unknown */
 };
 

@@ -269,7 +269,7 @@ void kcl_router_on_stream(struct kcl_router *r, uint64_t now_ms, struct kcl_stre
     }
     if (answer->kind == KCL_STREAM_DESCRIBE) {
         on_described(r, now_ms, answer);
-    } else if (answer->kind == KCL_STREAM_LIST) {
+    } else if (answer->kind == KCL_STREAM_LIST && answer->slot == 0) {
         kcl_router_listed(r, now_ms, answer);
     } else {
         struct kcl_slot *slot = kcl_router_slot(r, answer->slot);

@@ -64,6 +64,10 @@ class Bad(Fleet):
     def heal(self):
         self.tell('fault', 'DELETE')
 
+    def requests(self, operation):
+        """How many were made so far."""
+        return (self.dir / 'requests.jsonl').read_text().count(f'"operation":"{operation}"')
+
     def refused(self):
         """How many reads were refused for their signature so far."""
         text = (self.dir / 'requests.jsonl').read_text()
@@ -386,8 +390,10 @@ def listings(bin_dir):
 def damaged(bin_dir):
     with Bad(bin_dir, shards=4) as fleet:
         a, b = two_workers(fleet)
-        # No missing byte here: inside a value nobody could tell.
-        for what, fault in (('cut inside a string', {'damage': 'string'}),
+        # No missing byte here: inside a key or a time nobody could tell (unit tests miss each byte in turn).
+        for what, fault in (('an end that is none', {'remove': ['NextShardIterator']}),
+                            ('the lag is missing', {'remove': ['MillisBehindLatest']}),
+                            ('cut inside a string', {'damage': 'string'}),
                             ('members of other types', {'damage': 'type'}),
                             ('the body is cut', {'truncate': 100}),
                             ('the length says too much', {'content_length': 1 << 20, 'close': 'silent'}),
@@ -396,6 +402,14 @@ def damaged(bin_dir):
                             ('an empty answer', {'body': ''})):
             fleet.hit(f'half of the reads: {what}', {'operation': READS, 'for_ms': 15000 if FULL else 1000,
                                                      'probability': 0.5, 'seed': 1, **fault})
+        length = 30000 if FULL else 4000
+        before = fleet.requests('GetRecords')
+        fleet.hit(f'every answer with records damaged for {length} ms',
+                  {'operation': 'GetRecords', 'for_ms': length, 'damage': 'type'})
+        asked = fleet.requests('GetRecords') - before
+        check(asked < 4 * 5 * (length / 1000 + 5), f'{asked} reads of 4 shards while all were damaged')
+        for worker in (a, b):
+            check('an answer is damaged' in fleet.log(worker), f'{worker.name} does not tell of damage')
         end(fleet, a, b)
 
 

@@ -164,7 +164,23 @@ static void records(struct world *w, const char *const *sequences, int64_t behin
         a.at_end = true;
         a.shards = kcl_shard_list_new(2);
         assert_non_null(a.shards);
+        a.shards->count = 1;
+        (void)memcpy(a.shards->shards[0].parents[0], w->p.shard, sizeof(w->p.shard));
     }
+    give(w, &a);
+}
+
+/* The list of shards, with this one or without. */
+static void list(struct world *w, bool listed, bool closed)
+{
+    struct kcl_stream_answer a = {0};
+
+    assert_int_equal(w->ask.kind, KCL_STREAM_LIST);
+    a.shards = kcl_shard_list_new(2);
+    assert_non_null(a.shards);
+    a.shards->count = 2;
+    (void)memcpy(a.shards->shards[1].id, listed ? w->p.shard : "another", listed ? sizeof(w->p.shard) : 8);
+    a.shards->shards[1].closed = closed;
     give(w, &a);
 }
 
@@ -283,7 +299,8 @@ static void a_trimmed_position_goes_on_at_the_oldest_record(void **unused)
 
 static void polls_slowly_only_when_caught_up(void **unused)
 {
-    static const char *const many[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9", ""};
+    static const char *const some[] = {"14", ""};
+    static const char *const many[] = {"21", "22", "23", "24", "25", "26", "27", "28", "29", ""};
     struct world w;
 
     (void)unused;
@@ -295,12 +312,14 @@ static void polls_slowly_only_when_caught_up(void **unused)
     assert_int_equal(wait_ask(&w), 200);
     records(&w, three, 60000, "i");
     assert_int_equal(wait_ask(&w), 200);
-    records(&w, three, 0, "i"); /* the tip: leave room for others */
+    records(&w, some, 0, "i"); /* the tip: leave room for others */
     assert_int_equal(wait_ask(&w), 500);
     w.p.limit = 9;
     records(&w, many, 0, "i"); /* a full answer is no tip, whatever it says */
     assert_int_equal(wait_ask(&w), 200);
-    records(&w, none, -1, "i"); /* lag unknown */
+    records(&w, none, -1, "i"); /* lag unknown: once more */
+    assert_int_equal(wait_ask(&w), 200);
+    records(&w, none, -1, "i");
     assert_int_equal(wait_ask(&w), 500);
     finish(&w);
 }
@@ -374,7 +393,8 @@ static void damage_is_read_again_and_nothing_is_taken(void **unused)
     a.block = block_of(three, 0, 10);
     give(&w, &a);
     wait_ask(&w);
-    assert_string_equal(w.ask.iterator->data, "i");
+    iterator(&w, "k"); /* the third in a row: the iterator itself is suspected */
+    wait_ask(&w);
     assert_int_equal(w.batches, 0);
     assert_int_equal(kcl_metric_get(&w.metrics, KCL_M_RETRIEVAL_ERRORS), 3);
     records(&w, three, 5, "j");
@@ -384,6 +404,7 @@ static void damage_is_read_again_and_nothing_is_taken(void **unused)
 
 static void an_answer_that_is_too_big_asks_for_less(void **unused)
 {
+    static const char *const more[] = {"14", ""};
     struct world w;
 
     (void)unused;
@@ -398,7 +419,7 @@ static void an_answer_that_is_too_big_asks_for_less(void **unused)
     records(&w, three, 5, "j");
     wait_ask(&w);
     assert_int_equal(w.ask.limit, 50);
-    records(&w, three, 5, "j");
+    records(&w, more, 5, "j");
     wait_ask(&w);
     assert_int_equal(w.ask.limit, 100);
     finish(&w);
@@ -468,8 +489,197 @@ static void the_end_is_told_by_the_iterator_alone(void **unused)
     a.block = block_of(none, 0, 10);
     a.at_end = true;
     give(&w, &a);
+    assert_int_equal(w.ends, 0); /* an iterator may have been lost on the way: the list tells */
+    list(&w, true, true);
+    wait_ask(&w);
+    assert_string_equal(w.ask.iterator->data, "j");
+    a = (struct kcl_stream_answer){0};
+    a.block = block_of(none, 0, 10);
+    a.at_end = true;
+    give(&w, &a);
     assert_int_equal(w.ends, 1);
     assert_null(w.children);
+    assert_int_equal(w.warnings, 0);
+    assert_int_equal(kcl_metric_get(&w.metrics, KCL_M_ANSWERS_DAMAGED), 0);
+    finish(&w);
+}
+
+static void end_without_children(struct world *w, const char *const *sequences)
+{
+    struct kcl_stream_answer a = {0};
+
+    assert_int_equal(w->ask.kind, KCL_STREAM_RECORDS);
+    a.block = block_of(sequences, 0, 10);
+    a.at_end = true;
+    give(w, &a);
+}
+
+static void an_end_of_a_shard_that_is_open_is_damage(void **unused)
+{
+    static const char *const more[] = {"14", ""};
+    struct world w;
+
+    (void)unused;
+    begin_at_horizon(&w);
+    iterator(&w, "i");
+    for (int i = 0; i < 5; i++) { /* however often it comes */
+        end_without_children(&w, three);
+        assert_int_equal(w.ends, 0);
+        assert_int_equal(w.records, 0); /* none of it was taken */
+        wait_ask(&w);
+        list(&w, true, false);
+        wait_ask(&w);
+        if (w.ask.kind == KCL_STREAM_ITERATOR) {
+            iterator(&w, "i");
+            wait_ask(&w);
+        }
+    }
+    assert_int_equal(kcl_metric_get(&w.metrics, KCL_M_ANSWERS_DAMAGED), 5);
+    records(&w, three, 0, "j");
+    assert_int_equal(w.records, 3);
+    wait_ask(&w);
+    records(&w, more, 0, "k");
+    assert_int_equal(w.records, 4);
+    finish(&w);
+}
+
+static void a_shard_that_is_not_listed_any_more_may_end(void **unused)
+{
+    struct world w;
+
+    (void)unused;
+    begin_at_horizon(&w);
+    iterator(&w, "i");
+    end_without_children(&w, three);
+    wait_ask(&w);
+    refuse(&w, KCL_ESERVICE, 0); /* the list is asked for until it comes */
+    wait_ask(&w);
+    list(&w, false, false);
+    wait_ask(&w);
+    end_without_children(&w, three);
+    assert_int_equal(w.ends, 1);
+    assert_int_equal(w.records, 3);
+    finish(&w);
+}
+
+static void a_restart_forgets_the_list(void **unused)
+{
+    struct world w;
+
+    (void)unused;
+    begin_at_horizon(&w);
+    iterator(&w, "i");
+    end_without_children(&w, three);
+    wait_ask(&w);
+    assert_int_equal(w.ask.kind, KCL_STREAM_LIST);
+    step(&w, POLLER_RESTART, NULL);
+    assert_int_equal(w.ask.kind, KCL_STREAM_ITERATOR);
+    finish(&w);
+}
+
+/* Then they are looked up: a child that begins before its other parent has ended would break the order. */
+static void children_without_parents_are_not_taken(void **unused)
+{
+    struct world w;
+
+    (void)unused;
+    begin_at_horizon(&w);
+    iterator(&w, "i");
+    for (int i = 0; i < 2; i++) {
+        struct kcl_stream_answer a = {0};
+        assert_int_equal(w.ends, 0);
+        a.block = block_of(none, 0, 10);
+        a.at_end = true;
+        a.shards = kcl_shard_list_new(1);
+        assert_non_null(a.shards);
+        a.shards->count = 1;
+        wait_ask(&w);
+        give(&w, &a);
+    }
+    assert_int_equal(w.ends, 1);
+    assert_null(w.children);
+    finish(&w);
+}
+
+static void a_service_that_never_says_its_lag_is_asked_again_once(void **unused)
+{
+    static const char *const more[] = {"14", ""};
+    struct world w;
+
+    (void)unused;
+    begin_at_horizon(&w);
+    iterator(&w, "i");
+    records(&w, three, -1, "j");
+    assert_int_equal(w.records, 0);
+    wait_ask(&w);
+    assert_string_equal(w.ask.iterator->data, "i");
+    records(&w, three, -1, "j");
+    assert_int_equal(w.records, 3);
+    wait_ask(&w);
+    records(&w, more, -1, "k");
+    assert_int_equal(w.records, 4);
+    finish(&w);
+}
+
+static void a_damaged_answer_is_read_again_and_nothing_is_skipped(void **unused)
+{
+    static const char *const from_before[] = {"13", "14", ""};
+    static const char *const falling[] = {"14", "16", "15", ""};
+    static const char *const good[] = {"14", "15", "16", ""};
+    struct world w;
+
+    (void)unused;
+    begin_at_horizon(&w);
+    iterator(&w, "i");
+    records(&w, three, 5000, "j");
+    wait_ask(&w);
+    records(&w, from_before, 5000, "k");
+    wait_ask(&w);
+    assert_string_equal(w.ask.iterator->data, "j");
+    records(&w, falling, 5000, "k");
+    assert_int_equal(w.records, 3);
+    wait_ask(&w);
+    records(&w, good, 5000, "k");
+    assert_int_equal(w.records, 6);
+    assert_int_equal(kcl_metric_get(&w.metrics, KCL_M_ANSWERS_DAMAGED), 2);
+    assert_int_equal(w.warnings, 2);
+    /* The iterator itself may be what is damaged. */
+    for (int i = 0; i < 3; i++) {
+        wait_ask(&w);
+        assert_int_equal(w.ask.kind, KCL_STREAM_RECORDS);
+        refuse(&w, KCL_EDAMAGED, 0);
+    }
+    wait_ask(&w);
+    assert_int_equal(w.ask.kind, KCL_STREAM_ITERATOR);
+    assert_string_equal(w.ask.from.sequence, "16");
+    finish(&w);
+}
+
+static void endless_damage_neither_spins_nor_falls_silent(void **unused)
+{
+    struct world w;
+    uint64_t since_ms;
+    size_t warnings = 0;
+    uint64_t silent_ms = 0;
+
+    (void)unused;
+    begin_at_horizon(&w);
+    since_ms = w.now_ms;
+    for (int i = 0; i < 2000; i++) {
+        wait_ask(&w);
+        if (w.ask.kind == KCL_STREAM_ITERATOR) {
+            iterator(&w, "i");
+            wait_ask(&w);
+        }
+        refuse(&w, KCL_EDAMAGED, 0);
+        if (w.warnings > warnings) {
+            silent_ms = w.now_ms;
+            warnings = w.warnings;
+        }
+        assert_true(w.now_ms - silent_ms < 600000 || i < 2);
+    }
+    assert_true(w.now_ms - since_ms > (uint64_t)2000 * 2000);
+    assert_int_equal(kcl_metric_get(&w.metrics, KCL_M_ANSWERS_DAMAGED), 2000);
     finish(&w);
 }
 
@@ -572,6 +782,13 @@ int main(void)
         cmocka_unit_test(a_missing_shard_is_told_once_an_episode),
         cmocka_unit_test(the_end_hands_over_records_and_children),
         cmocka_unit_test(the_end_is_told_by_the_iterator_alone),
+        cmocka_unit_test(an_end_of_a_shard_that_is_open_is_damage),
+        cmocka_unit_test(a_shard_that_is_not_listed_any_more_may_end),
+        cmocka_unit_test(a_restart_forgets_the_list),
+        cmocka_unit_test(children_without_parents_are_not_taken),
+        cmocka_unit_test(a_service_that_never_says_its_lag_is_asked_again_once),
+        cmocka_unit_test(a_damaged_answer_is_read_again_and_nothing_is_skipped),
+        cmocka_unit_test(endless_damage_neither_spins_nor_falls_silent),
         cmocka_unit_test(without_credit_nothing_is_asked),
         cmocka_unit_test(a_restart_forgets_the_ask_and_drops_its_answer),
         cmocka_unit_test(every_error_is_tried_again),

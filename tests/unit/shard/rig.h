@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "kcl/base/timer.h"
+#include "kcl/retrieval/answer_check.h"
 #include "kcl/shard/unit.h"
 
 struct rig {
@@ -104,7 +105,7 @@ static inline struct kcl_text *rig_text(const char *s)
     return text;
 }
 
-static inline struct kcl_shard_list *rig_children(size_t count)
+static inline struct kcl_shard_list *rig_children(const struct rig *r, size_t count)
 {
     struct kcl_shard_list *list = kcl_shard_list_new(count);
     size_t i;
@@ -112,6 +113,7 @@ static inline struct kcl_shard_list *rig_children(size_t count)
     assert_non_null(list);
     for (i = 0; i < count; i++) {
         (void)snprintf(list->shards[i].id, sizeof(list->shards[i].id), "shardId-%012zu", i + 100);
+        (void)snprintf(list->shards[i].parents[0], sizeof(list->shards[i].parents[0]), "%s", r->u.shard);
         list->count++;
     }
     return list;
@@ -390,7 +392,8 @@ static inline void rig_records(struct rig *r, size_t count, bool end, size_t chi
     r->next_sequence += count;
     answer.at_end = end;
     if (end) {
-        answer.shards = children > 0 ? rig_children(children) : NULL;
+        answer.shards = children > 0 ? rig_children(r, children) : NULL;
+        r->u.poller.usual |= children > 0 ? 0 : KCL_DOUBT_END; /* how it makes sure is its own test's */
     } else {
         answer.iterator = rig_text("next");
     }

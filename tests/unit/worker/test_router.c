@@ -27,7 +27,8 @@ static struct {
     char text[256];
     int starts; /* of shards' threads */
     int cancels;
-    bool keeps; /* the user retains the next batch */
+    int numbers; /* of records so far */
+    bool keeps;  /* the user retains the next batch */
     struct kcl_block *kept;
     uint64_t stream_op;
     struct kcl_stream_ask reads[SHARDS + 1]; /* by slot; the last; kind 0 once answered */
@@ -298,6 +299,7 @@ static void test_a_shard_that_there_was_no_memory_for_is_started_later(void **st
 /* Answers what a shard has asked of the stream: an iterator, or one record in a body of `bytes`. */
 static void answer_read(uint64_t slot, size_t bytes)
 {
+    static const char *const numbers[] = {"1", "2", "3", "4"};
     struct kcl_stream_answer a = {.slot = slot, .op = f.reads[slot].op, .kind = f.reads[slot].kind};
     f.reads[slot].kind = 0;
     a.iterator = kcl_text_new("i", 1);
@@ -305,8 +307,10 @@ static void answer_read(uint64_t slot, size_t bytes)
         a.block = kcl_block_new(kcl_alloc(bytes), bytes);
         kcl_record *record = kcl_block_next_record(a.block);
         record->data = (const unsigned char *)"";
-        record->partition_key = "";
-        record->sequence = "1";
+        record->partition_key = "k";
+        record->partition_key_size = 1;
+        record->sequence = numbers[f.numbers++];
+        a.block->batch.behind_ms = 0;
         kcl_block_add_record(a.block);
         a.bytes = bytes;
     }

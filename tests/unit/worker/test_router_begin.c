@@ -329,6 +329,7 @@ static void test_children_begin_at_their_oldest_record(void **state)
     a.block = kcl_block_new(NULL, 0);
     a.shards = kcl_shard_list_new(2);
     assert_non_null(a.block);
+    a.block->batch.behind_ms = 0;
     assert_non_null(a.shards);
     struct kcl_shard *child = add_shard(a.shards, "shardId-000000000001", "0", "4");
     (void)kcl_string_copy(child->parents[0], sizeof(child->parents[0]), SHARD);
