@@ -27,6 +27,11 @@ const char *const sim_fault_names[SIM_FAULTS_N] = {
     [SIM_STORE_FREEZE] = "store-freeze",
     [SIM_CLOCK_FORWARD] = "clock-forward",
     [SIM_CLOCK_BACK] = "clock-back",
+    [SIM_STORM] = "storm",
+    [SIM_RETENTION] = "retention",
+    [SIM_REMADE] = "remade",
+    [SIM_DOUBLE] = "double",
+    [SIM_BLACKOUT] = "blackout",
     [SIM_MUTE] = "mute",
     [SIM_DEAF] = "deaf",
     [SIM_FORGET] = "forget",
@@ -174,7 +179,7 @@ static void trim(struct sim_world *w)
 
 static void seek(struct sim_world *w)
 {
-    size_t index = kcl_rng_below(&w->rng, w->stream.shards_count);
+    size_t index = w->stream.base + kcl_rng_below(&w->rng, w->stream.shards_count - w->stream.base);
     const struct sim_shard *shard = &w->stream.shards[index];
     if (shard->records_count == 0 || shard->trimmed || !sim_store_has_app(w)) {
         return;
@@ -189,7 +194,7 @@ static void seek(struct sim_world *w)
     (void)snprintf(id, sizeof(id), "seek-%" PRIu64, ++w->seeks);
     kcl_store_answer answer;
     kcl_error err;
-    if (!kcl_lease_key_make(key, "sim", SIM_CREATED_S, shard->id) ||
+    if (!kcl_lease_key_make(key, "sim", shard->epoch_s, shard->id) ||
         w->table.ops->seek(w->operator_handle, key, &position, id, &answer, &err) != KCL_OK) {
         abort();
     }
@@ -253,6 +258,56 @@ static void jump(struct sim_world *w, enum sim_fault fault)
     w->server_offset_ms += fault == SIM_CLOCK_FORWARD ? by : -by;
 }
 
+static void storm(struct sim_world *w)
+{
+    static const kcl_rc kinds[] = {KCL_ETHROTTLED, KCL_ESERVICE, KCL_ECONNECT, KCL_ENOSTREAM};
+    w->storm = kinds[kcl_rng_below(&w->rng, 4)];
+    w->storm_until_ms = w->now_ms + kcl_rng_below(&w->rng, 20000);
+    sim_say(w, "      %s until %" PRIu64, kcl_rc_name(w->storm), w->storm_until_ms);
+}
+
+static void lower_retention(struct sim_world *w)
+{
+    int64_t before_ms = sim_service_ms(w) - (int64_t)kcl_rng_below(&w->rng, 5000);
+    for (size_t i = w->stream.base; i < w->stream.shards_count; i++) {
+        if (!w->stream.shards[i].trimmed && sim_stream_trim(&w->stream, i, before_ms)) {
+            sim_say(w, "      %s is kept from record %zu on", w->stream.shards[i].id, w->stream.shards[i].kept_from);
+            sim_ledger_trimmed(w, i, w->stream.shards[i].kept_from);
+        }
+    }
+}
+
+/* What nobody has read of the old one is gone. */
+static void remake(struct sim_world *w)
+{
+    size_t old = w->stream.shards_count;
+    uint64_t made_ms = w->now_ms + kcl_rng_below(&w->rng, 20000);
+    int64_t epoch_s = (sim_service_ms(w) + (int64_t)(made_ms - w->now_ms)) / 1000;
+    if (w->now_ms < w->stream.made_ms || !sim_stream_remake(&w->stream, made_ms, epoch_s, w->options.shards)) {
+        return;
+    }
+    sim_say(w, "      exists from %" PRIu64 " on", made_ms);
+    for (size_t i = 0; i < old; i++) {
+        sim_ledger_trimmed(w, i, w->stream.shards[i].records_count);
+        w->books[i].sought = false;
+    }
+}
+
+static void black_out(struct sim_world *w)
+{
+    uint64_t down_ms = 1000 + kcl_rng_below(&w->rng, 15000);
+    for (size_t i = 0; i < w->workers_count; i++) {
+        if (w->workers[i]->alive) {
+            w->workers[i]->alive = false;
+            sim_push(w, w->now_ms + down_ms + kcl_rng_below(&w->rng, 100), SIM_START, 0);
+        }
+    }
+    for (uint64_t i = 2 + kcl_rng_below(&w->rng, 6); i > 0; i--) {
+        enum sim_fault change = kcl_rng_below(&w->rng, 3) == 0 ? SIM_MERGE : SIM_SPLIT;
+        sim_push(w, w->now_ms + kcl_rng_below(&w->rng, down_ms), SIM_FAULT, 0)->number = (uint32_t)change;
+    }
+}
+
 void sim_fault(struct sim_world *w, enum sim_fault fault)
 {
     switch (fault) {
@@ -278,6 +333,21 @@ void sim_fault(struct sim_world *w, enum sim_fault fault)
         return;
     case SIM_TRIM:
         trim(w);
+        return;
+    case SIM_STORM:
+        storm(w);
+        return;
+    case SIM_RETENTION:
+        lower_retention(w);
+        return;
+    case SIM_REMADE:
+        remake(w);
+        return;
+    case SIM_DOUBLE:
+        sim_stream_double(&w->stream, w->now_ms);
+        return;
+    case SIM_BLACKOUT:
+        black_out(w);
         return;
     case SIM_JOIN:
         (void)sim_start_worker(w);
@@ -309,7 +379,7 @@ void sim_make_app(struct sim_world *w)
 {
     kcl_store_answer answer;
     kcl_error err;
-    const kcl_store_stream stream = {"sim", SIM_CREATED_S};
+    const kcl_store_stream stream = {"sim", w->stream.epoch_s};
     if (w->table.ops->init(w->operator_handle, &stream, &answer, &err) != KCL_OK) {
         abort();
     }
@@ -322,6 +392,8 @@ void sim_calm(struct sim_world *w)
     w->calm = true;
     w->stream.answer_most = 400; /* what has piled up must be read before the end */
     w->stream.list_lag_ms = 0;
+    w->stream.too_big = w->stream.too_big == 0 ? 0 : 200;
+    w->storm_until_ms = 0;
     w->store_frozen_until_ms = 0;
     for (size_t i = 0; i < w->workers_count; i++) {
         w->workers[i]->cut_until_ms = 0;

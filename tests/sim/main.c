@@ -53,6 +53,7 @@ static const struct {
     EXTRA("notify", lost_notify),
     EXTRA("stream-errors", stream_error),
     EXTRA("silent", silent),
+    EXTRA("too-big", too_big),
     EXTRA("failing", callback_fails),
     EXTRA("stuck", callback_stuck),
     EXTRA("poison", poison),

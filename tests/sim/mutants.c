@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kcl/base/alloc.h"
 #include "kcl/base/timer.h"
 #include "kcl/worker/router_state.h"
 #include "tests/sim/world.h"
@@ -40,6 +41,57 @@ static void put_off_deadlines(const struct sim_worker *worker, const struct kcl_
     }
 }
 
+/* What a machine makes of it: the shard is read to its end. */
+static void end_shard(struct kcl_stream_answer *answer)
+{
+    char *body = sim_must(kcl_alloc(1));
+    kcl_block_release(answer->block);
+    kcl_text_release(answer->iterator);
+    answer->iterator = NULL;
+    answer->kind = KCL_STREAM_RECORDS;
+    answer->rc = KCL_OK;
+    answer->block = sim_must(kcl_block_new(body, 1));
+    answer->at_end = true;
+}
+
+/* Of a shard only. */
+static void mutate_answer(const struct sim_world *w, struct kcl_stream_answer *answer)
+{
+    bool position = answer->kind == KCL_STREAM_ITERATOR;
+    bool records = answer->kind == KCL_STREAM_RECORDS;
+    bool cut = records && answer->rc == KCL_OK && answer->iterator == NULL && !answer->at_end;
+    if ((has(w, SIM_MUTANT_TRIMMED_ENDS) && position && answer->rc == KCL_EREQUEST) ||
+        (has(w, SIM_MUTANT_UNKNOWN_ENDS) && (position || records) && answer->rc == KCL_ENOSTREAM) ||
+        (has(w, SIM_MUTANT_CUT_ENDS) && cut)) {
+        end_shard(answer);
+    }
+    if (has(w, SIM_MUTANT_OLD_EPOCH) && answer->kind == KCL_STREAM_DESCRIBE && answer->rc == KCL_OK) {
+        answer->created_s = SIM_CREATED_S;
+    }
+    for (size_t i = 0; has(w, SIM_MUTANT_NO_ORPHANS) && answer->kind == KCL_STREAM_LIST && answer->shards != NULL &&
+                       i < answer->shards->count;) {
+        const struct kcl_shard *shard = &answer->shards->shards[i];
+        int parent = shard->parents[0][0] == '\0' ? -1 : sim_stream_find(&w->stream, shard->parents[0]);
+        if (parent >= 0 && w->stream.shards[parent].trimmed) {
+            answer->shards->shards[i] = answer->shards->shards[--answer->shards->count];
+        } else {
+            i++;
+        }
+    }
+}
+
+void sim_mutate_stream_ask(struct sim_worker *worker, struct kcl_stream_ask *ask)
+{
+    const struct sim_world *w = worker->world;
+    bool again = ask->kind == KCL_STREAM_ITERATOR && ask->from.kind == KCL_AFTER_SEQUENCE;
+    if (again && has(w, SIM_MUTANT_EXPIRED_LATEST)) {
+        ask->from.kind = KCL_AT_LATEST;
+    }
+    if (again && has(w, SIM_MUTANT_EXPIRED_OLDEST)) {
+        ask->from.kind = KCL_AT_TRIM_HORIZON;
+    }
+}
+
 /* Answers true when the unit has something to do for it. */
 static bool mutate_unit(const struct sim_world *w, struct kcl_unit *unit)
 {
@@ -51,6 +103,16 @@ static bool mutate_unit(const struct sim_world *w, struct kcl_unit *unit)
     struct kcl_progress *p = &unit->progress;
     if (has(w, SIM_MUTANT_NO_WATCH)) {
         p->callback_timeout_ms = p->reader_timeout_ms = p->stall_timeout_ms = KCL_NEVER;
+    }
+    struct kcl_poller *poller = &unit->poller;
+    if (has(w, SIM_MUTANT_FIRST_REFUSAL)) {
+        poller->refused = 1;
+    }
+    if (has(w, SIM_MUTANT_SAME_LIMIT)) {
+        poller->limit = poller->batch_records;
+    }
+    if (has(w, SIM_MUTANT_NO_PACE)) {
+        poller->pace.call_ms = poller->pace.poll_ms = poller->next_ms = 0;
     }
     if (has(w, SIM_MUTANT_HASTY_WATCH) && p->callback_ms != KCL_NEVER && unit->deliver.attempt > 2) {
         p->callback_timeout_ms = 0;
@@ -106,6 +168,9 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
             put_off_deadlines(worker, &event->replies[i].changes);
         }
     }
+    if (event->answer != NULL) {
+        mutate_answer(w, event->answer);
+    }
     bool due = false;
     for (size_t i = 0; i < worker->router->slots_count; i++) {
         due = mutate_unit(w, worker->router->slots[i]->unit) || due;
@@ -113,6 +178,19 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
     if (due) {
         kcl_router_tick_shards(worker->router, w->now_ms);
     }
+}
+
+/* The wishes of a piece that the planner may send, without those for children. */
+static void drop_children(struct kcl_store_ask *ask)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < ask->count; i++) {
+        struct kcl_lease_wish *wishes = &ask->wishes->wishes[ask->from];
+        if (wishes[i].parents[0][0] == '\0') {
+            wishes[kept++] = wishes[i];
+        }
+    }
+    ask->count = kept;
 }
 
 /* A lease that should be deleted is claimed. */
@@ -134,17 +212,21 @@ void sim_mutate_ask(const struct sim_worker *worker, struct kcl_store_ask *ask)
     }
 }
 
-/* Leases at LATEST: what a sync would do without the rule that pins them to the birth. */
 void sim_mutate_asks(struct sim_world *w, const struct kcl_store_group *group)
 {
-    const struct kcl_store_ask *ask = &group->first->ask;
-    if (!has(w, SIM_MUTANT_LATEST) || ask->kind != KCL_STORE_SYNC) {
+    struct kcl_store_ask *ask = &group->first->ask;
+    if (ask->wishes == NULL) {
         return;
     }
-    for (size_t i = 0; i < ask->count; i++) {
-        struct kcl_lease_wish *wish = &ask->wishes->wishes[ask->from + i];
-        if (wish->start.kind == KCL_AT_TIMESTAMP) {
-            wish->start.kind = KCL_AT_LATEST;
-        }
+    if (has(w, SIM_MUTANT_NO_CHILDREN) && ask->kind == KCL_STORE_SYNC) {
+        drop_children(ask);
+    }
+    size_t count = ask->kind == KCL_STORE_END ? ask->wishes->count : ask->count;
+    for (size_t i = 0; i < count; i++) {
+        struct kcl_lease_wish *wish = &ask->wishes->wishes[ask->kind == KCL_STORE_END ? i : ask->from + i];
+        bool late = has(w, SIM_MUTANT_LATE_CHILDREN) && ask->kind == KCL_STORE_END;
+        /* What a sync would do without the rule that pins leases to the birth. */
+        bool latest = has(w, SIM_MUTANT_LATEST) && ask->kind == KCL_STORE_SYNC && wish->start.kind == KCL_AT_TIMESTAMP;
+        wish->start.kind = late || latest ? KCL_AT_LATEST : wish->start.kind;
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kcl/base/alloc.h"
+#include "kcl/retrieval/pace.h"
 #include "kcl/shard/unit.h"
 #include "tests/sim/world.h"
 
@@ -46,31 +47,82 @@ static bool is_silent(struct sim_worker *worker, const struct kcl_stream_ask *as
     return mute || (!w->calm && sim_chance(w, w->options.silent));
 }
 
-static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
+/* An answer that arrived, but not whole. */
+static void damage(struct sim_world *w, struct kcl_stream_answer *answer)
+{
+    if (answer->rc != KCL_OK || answer->kind != KCL_STREAM_RECORDS || answer->at_end) {
+        return;
+    }
+    const kcl_batch *batch = &answer->block->batch;
+    if (batch->records_count > 0 && kcl_rng_below(&w->rng, 2) == 0) {
+        answer->block->records[batch->records_count - 1].sequence = "?";
+        return;
+    }
+    kcl_text_release(answer->iterator);
+    answer->iterator = NULL;
+}
+
+static void fail(struct sim_worker *worker, const struct kcl_stream_ask *ask, struct kcl_stream_answer *answer)
+{
+    static const kcl_rc errors[] = {KCL_ETHROTTLED, KCL_ESERVICE, KCL_ETIMEDOUT,
+                                    KCL_EDAMAGED,   KCL_ECONNECT, KCL_ENOSTREAM};
+    struct sim_world *w = worker->world;
+    struct sim_slot *slot = ask->slot == 0 ? NULL : sim_make_slot(worker, ask->slot);
+    answer->rc = errors[kcl_rng_below(&w->rng, 5 + (kcl_rng_below(&w->rng, 8) == 0))];
+    if (ask->kind == KCL_STREAM_RECORDS && kcl_rng_below(&w->rng, 3) == 0) {
+        answer->rc = kcl_rng_below(&w->rng, 4) == 0 ? KCL_EREQUEST : KCL_EITERATOR;
+    } else if (ask->kind == KCL_STREAM_RECORDS && kcl_rng_below(&w->rng, 4) == 0) {
+        sim_stream_answer(&w->stream, ask, w->now_ms, sim_service_ms(w), answer);
+        damage(w, answer);
+    } else if (ask->kind == KCL_STREAM_ITERATOR && !slot->refused && kcl_rng_below(&w->rng, 4) == 0) {
+        slot->refused = true; /* once is nothing; twice in a row is taken as trimmed away */
+        answer->rc = KCL_EREQUEST;
+    }
+}
+
+/* Of a shard: not more often than the service allows. */
+static void check_pace(struct sim_worker *worker, const struct kcl_stream_ask *ask)
+{
+    struct sim_world *w = worker->world;
+    if (ask->kind != KCL_STREAM_RECORDS) {
+        return;
+    }
+    struct sim_slot *slot = sim_make_slot(worker, ask->slot);
+    if (slot->read_ms != 0 && w->now_ms < slot->read_ms + KCL_PACE_GAP_MS) {
+        sim_violation(w, "%s is asked for records again after %" PRIu64 " ms", ask->shard, w->now_ms - slot->read_ms);
+    }
+    slot->read_ms = w->now_ms;
+}
+
+static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *submitted)
 {
     struct sim_worker *worker = self;
     struct sim_world *w = worker->world;
+    struct kcl_stream_ask ask = *submitted;
     struct kcl_stream_answer *answer = sim_must(calloc(1, sizeof(*answer)));
-    answer->slot = ask->slot;
-    answer->op = ask->op;
-    answer->kind = ask->kind;
+    check_pace(worker, &ask);
+    sim_mutate_stream_ask(worker, &ask);
+    answer->slot = ask.slot;
+    answer->op = ask.op;
+    answer->kind = ask.kind;
     uint64_t delay = 2 + kcl_rng_below(&w->rng, 15);
-    if (is_silent(worker, ask)) {
+    if (is_silent(worker, &ask)) {
         if (kcl_rng_below(&w->rng, 2) == 0) {
             free(answer);
             return KCL_OK;
         }
         delay += KCL_UNIT_READER_TIMEOUT_MS;
     }
-    if (!w->calm && sim_chance(w, w->options.stream_error)) {
-        static const kcl_rc errors[] = {KCL_ETHROTTLED, KCL_ESERVICE, KCL_ETIMEDOUT, KCL_EDAMAGED, KCL_ECONNECT};
-        answer->rc = errors[kcl_rng_below(&w->rng, 5)];
-        if (ask->kind == KCL_STREAM_RECORDS && kcl_rng_below(&w->rng, 3) == 0) {
-            answer->rc = KCL_EITERATOR;
-        }
+    if (w->now_ms < w->storm_until_ms) {
+        answer->rc = w->storm;
+    } else if (!w->calm && sim_chance(w, w->options.stream_error)) {
+        fail(worker, &ask, answer);
         delay += kcl_rng_below(&w->rng, 300);
     } else {
-        sim_stream_answer(&w->stream, ask, w->now_ms, sim_service_ms(w), answer);
+        sim_stream_answer(&w->stream, &ask, w->now_ms, sim_service_ms(w), answer);
+        if (ask.kind == KCL_STREAM_ITERATOR && answer->rc == KCL_OK) {
+            sim_make_slot(worker, ask.slot)->refused = false;
+        }
     }
     sim_push(w, w->now_ms + delay, SIM_STREAM, worker->index)->answer = answer;
     return KCL_OK;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kcl/worker/router_state.h"
+#include "leases/key.h"
 #include "tests/sim/world.h"
 
 struct sim_slot *sim_find_slot(struct sim_worker *worker, uint64_t slot)
@@ -13,7 +15,7 @@ struct sim_slot *sim_find_slot(struct sim_worker *worker, uint64_t slot)
 }
 
 /* Slots are numbered in the order they begin. */
-static void make_slot(struct sim_worker *worker, uint64_t number)
+struct sim_slot *sim_make_slot(struct sim_worker *worker, uint64_t number)
 {
     if (number >= worker->slots_room) {
         size_t room = number + 16 + worker->slots_room;
@@ -27,6 +29,7 @@ static void make_slot(struct sim_worker *worker, uint64_t number)
         slot->started_ms = worker->world->now_ms;
         worker->slots[number] = slot;
     }
+    return worker->slots[number];
 }
 
 static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
@@ -34,7 +37,7 @@ static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
     struct sim_worker *worker = self;
     struct sim_world *w = worker->world;
     /* The last callbacks count when they are asked for: what a late thread checkpoints is refused. */
-    make_slot(worker, ask->slot);
+    (void)sim_make_slot(worker, ask->slot);
     struct sim_slot *slot = sim_find_slot(worker, ask->slot);
     if (slot != NULL && w->now_ms < worker->life_ms &&
         (ask->kind == KCL_RUNNER_SHARD_ENDED || ask->kind == KCL_RUNNER_SHUTDOWN_REQUESTED)) {
@@ -96,6 +99,19 @@ static bool refuses(const struct sim_world *w, const struct sim_slot *slot, cons
     return false;
 }
 
+/* The same name may be another shard by now. */
+static int shard_of(const struct sim_worker *worker, uint64_t number)
+{
+    struct kcl_lease_key key;
+    const struct kcl_slot *slot = kcl_router_slot(worker->router, number);
+    if (slot == NULL || !kcl_lease_key_parse(slot->key, &key)) {
+        abort();
+    }
+    int index = sim_stream_find_of(&worker->world->stream, key.epoch_s, key.shard);
+    /* A list of the stream that was made again, taken for one of the old: a lease that leads nowhere. */
+    return index >= 0 ? index : sim_stream_find_of(&worker->world->stream, key.epoch_s, "shardId-000000000000");
+}
+
 static void start(struct sim_worker *worker, const struct kcl_runner_ask *ask)
 {
     struct sim_world *w = worker->world;
@@ -106,7 +122,7 @@ static void start(struct sim_worker *worker, const struct kcl_runner_ask *ask)
     struct sim_slot *slot = worker->slots[ask->slot];
     slot->used = true;
     slot->token = ask->token;
-    slot->shard = sim_stream_find(&w->stream, ask->shard);
+    slot->shard = shard_of(worker, ask->slot);
     sim_failures_thread(w, worker, slot);
     finish(worker, ask, !fails(w), false, KCL_OK);
 }
@@ -198,15 +214,18 @@ void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
         if (ask->kind == KCL_RUNNER_RECORDS && ask->block != NULL) {
             const kcl_record *last = &ask->block->batch.records[ask->block->batch.records_count - 1];
             size_t upto = sim_ledger_after(w, slot->shard, last->sequence);
-            slot->delivered_upto = upto > slot->delivered_upto ? upto : slot->delivered_upto;
-            sim_ledger_start(w, worker, slot, ask);
+            slot->stray = upto == SIZE_MAX && sim_stream_is_old(&w->stream, slot->shard);
+            if (!slot->stray) {
+                slot->delivered_upto = upto > slot->delivered_upto ? upto : slot->delivered_upto;
+                sim_ledger_start(w, worker, slot, ask);
+            }
         } else if (ask->kind == KCL_RUNNER_INITIALIZE) {
             sim_ledger_token(w, worker, slot);
         }
         slot->will_fail =
             ask->kind != KCL_RUNNER_LEASE_LOST && ask->kind != KCL_RUNNER_STOP && (fails(w) || refuses(w, slot, ask));
         slot->calls_left = 0;
-        if (w->options.manual && may_checkpoint(ask)) {
+        if (w->options.manual && may_checkpoint(ask) && !slot->stray) {
             slot->calls_left = (uint32_t)kcl_rng_below(&w->rng, SIM_CALLS_MAX + 1);
         }
         next_step(worker, slot, takes_ms(w));
@@ -282,14 +301,15 @@ void sim_runner_done(struct sim_worker *worker, struct sim_event *event)
     slot->block = NULL;
     bool ok = !slot->will_fail;
     const struct kcl_runner_ask ask = slot->ask;
-    if (ask.kind == KCL_RUNNER_RECORDS && block != NULL && ok) {
+    bool ours = ask.kind == KCL_RUNNER_RECORDS && block != NULL && !slot->stray;
+    if (ours && ok) {
         const kcl_record *last = &block->batch.records[block->batch.records_count - 1];
         size_t upto = sim_ledger_after(w, slot->shard, last->sequence);
         slot->done_upto = upto > slot->done_upto ? upto : slot->done_upto;
         slot->next_index = upto;
         sim_ledger_accept(w, slot->shard, upto);
     }
-    if (ask.kind == KCL_RUNNER_RECORDS && block != NULL) {
+    if (ours) {
         sim_failures_end(w, worker, slot, &ask, ok);
         uint32_t drops = ask.dead_letter ? SIM_MUTANT_DROPS_LETTER : SIM_MUTANT_DROPS;
         ok = ok || ((w->options.mutants & drops) != 0 && slot->failures >= w->options.on_failure_attempts);

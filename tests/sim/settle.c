@@ -4,8 +4,10 @@
  * runs on one worker, evenly as far as limits allow, and nothing moves any more.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "leases/key.h"
 #include "tests/sim/world.h"
 
 /* How long before the end nothing may have moved. */
@@ -66,6 +68,47 @@ static void check_shares(struct sim_world *w, const size_t *own)
     }
 }
 
+static void on_reset(void *user)
+{
+    (void)user;
+}
+
+static void on_lease(void *user, const kcl_lease *lease)
+{
+    struct sim_world *w = user;
+    struct kcl_lease_key key;
+    if (kcl_lease_key_parse(lease->key, &key) && key.epoch_s != w->stream.epoch_s) {
+        sim_violation(w, "L1: the lease %s outlives its stream", lease->key);
+    }
+}
+
+static void on_member(void *user, const kcl_member *member)
+{
+    (void)user;
+    (void)member;
+}
+
+static void on_gone(void *user, const char *name)
+{
+    (void)user;
+    (void)name;
+}
+
+static void check_leases(struct sim_world *w)
+{
+    const kcl_store_sink sink = {.on_reset = on_reset,
+                                 .on_lease = on_lease,
+                                 .on_lease_gone = on_gone,
+                                 .on_member = on_member,
+                                 .on_member_gone = on_gone,
+                                 .user = w};
+    kcl_store_answer answer;
+    kcl_error err;
+    if (w->table.ops->read(w->operator_handle, 0, &sink, &answer, &err) != KCL_OK) {
+        abort();
+    }
+}
+
 void sim_settled(struct sim_world *w)
 {
     struct running running = {.w = w};
@@ -90,6 +133,7 @@ void sim_settled(struct sim_world *w)
     }
     check_shards(w, &running, may_own >= open);
     check_shares(w, own);
+    check_leases(w);
     if (w->last_move_ms + STILL_MS > w->now_ms) {
         sim_violation(w, "L1: not at rest: something moved at %" PRIu64, w->last_move_ms);
     }

@@ -24,7 +24,8 @@ static void add_shard(struct sim_stream *s, uint64_t now_ms, uint32_t start, uin
 {
     struct sim_shard *shard = &s->shards[s->shards_count];
     memset(shard, 0, sizeof(*shard));
-    (void)snprintf(shard->id, sizeof(shard->id), "shardId-%012zu", s->shards_count);
+    (void)snprintf(shard->id, sizeof(shard->id), "shardId-%012zu", s->shards_count - s->base);
+    shard->epoch_s = s->epoch_s;
     shard->parents[0] = mother;
     shard->parents[1] = father;
     shard->children[0] = shard->children[1] = -1;
@@ -35,17 +36,23 @@ static void add_shard(struct sim_stream *s, uint64_t now_ms, uint32_t start, uin
     s->shards_count++;
 }
 
+static void add_first(struct sim_stream *s, size_t shards)
+{
+    uint64_t width = (UINT64_C(1) << 32) / shards;
+    for (size_t i = 0; i < shards; i++) {
+        uint64_t end = i + 1 == shards ? UINT32_MAX : (i + 1) * width - 1;
+        add_shard(s, s->made_ms, (uint32_t)(i * width), (uint32_t)end, -1, -1);
+    }
+}
+
 void sim_stream_init(struct sim_stream *s, uint64_t seed, size_t shards)
 {
     memset(s, 0, sizeof(*s));
     kcl_rng_init(&s->rng, seed);
     s->next_number = 1000;
     s->answer_most = 12;
-    uint64_t width = (UINT64_C(1) << 32) / shards;
-    for (size_t i = 0; i < shards; i++) {
-        uint64_t end = i + 1 == shards ? UINT32_MAX : (i + 1) * width - 1;
-        add_shard(s, 0, (uint32_t)(i * width), (uint32_t)end, -1, -1);
-    }
+    s->epoch_s = SIM_CREATED_S;
+    add_first(s, shards);
 }
 
 void sim_stream_fini(struct sim_stream *s)
@@ -87,14 +94,13 @@ size_t sim_stream_put(struct sim_stream *s, int64_t service_ms)
     return index;
 }
 
-bool sim_stream_split(struct sim_stream *s, uint64_t now_ms)
+static bool split(struct sim_stream *s, int index, uint64_t now_ms)
 {
-    int index = random_open(s);
     if (index < 0 || s->shards_count + 2 > SIM_SHARDS_MAX) {
         return false;
     }
     struct sim_shard *shard = &s->shards[index];
-    if (shard->hash_end - shard->hash_start < 2) {
+    if (shard->closed || shard->hash_end - shard->hash_start < 2) {
         return false;
     }
     uint32_t middle = shard->hash_start + (shard->hash_end - shard->hash_start) / 2;
@@ -104,6 +110,49 @@ bool sim_stream_split(struct sim_stream *s, uint64_t now_ms)
     shard->children[1] = (int)s->shards_count;
     add_shard(s, now_ms, middle + 1, shard->hash_end, index, -1);
     return true;
+}
+
+bool sim_stream_split(struct sim_stream *s, uint64_t now_ms)
+{
+    return split(s, random_open(s), now_ms);
+}
+
+void sim_stream_double(struct sim_stream *s, uint64_t now_ms)
+{
+    size_t count = s->shards_count;
+    for (size_t i = s->base; i < count; i++) {
+        (void)split(s, (int)i, now_ms);
+    }
+}
+
+bool sim_stream_trim(struct sim_stream *s, size_t index, int64_t service_ms)
+{
+    struct sim_shard *shard = &s->shards[index];
+    size_t from = shard->kept_from;
+    while (shard->kept_from < shard->records_count && shard->records[shard->kept_from].arrival_ms < service_ms) {
+        shard->kept_from++;
+    }
+    return shard->kept_from > from;
+}
+
+bool sim_stream_remake(struct sim_stream *s, uint64_t made_ms, int64_t epoch_s, size_t shards)
+{
+    if (s->shards_count + shards > SIM_SHARDS_MAX || epoch_s <= s->epoch_s) {
+        return false;
+    }
+    for (size_t i = s->base; i < s->shards_count; i++) {
+        s->shards[i].closed = s->shards[i].trimmed = true;
+    }
+    s->base = s->shards_count;
+    s->epoch_s = epoch_s;
+    s->made_ms = made_ms;
+    add_first(s, shards);
+    return true;
+}
+
+bool sim_stream_is_old(const struct sim_stream *s, int index)
+{
+    return (size_t)index < s->base;
 }
 
 bool sim_stream_merge(struct sim_stream *s, uint64_t now_ms)
@@ -128,10 +177,25 @@ bool sim_stream_merge(struct sim_stream *s, uint64_t now_ms)
     return false;
 }
 
+int sim_stream_find_of(const struct sim_stream *s, int64_t epoch_s, const char *id)
+{
+    size_t number = strtoul(id + strlen("shardId-"), NULL, 10);
+    size_t base = s->base;
+    while (base > 0 && s->shards[base].epoch_s > epoch_s) {
+        /* The first shard of the stream before. */
+        int64_t before_s = s->shards[--base].epoch_s;
+        while (base > 0 && s->shards[base - 1].epoch_s == before_s) {
+            base--;
+        }
+    }
+    size_t index = base + number;
+    bool same = index < s->shards_count && s->shards[index].epoch_s == epoch_s;
+    return same && strcmp(s->shards[index].id, id) == 0 ? (int)index : -1;
+}
+
 int sim_stream_find(const struct sim_stream *s, const char *id)
 {
-    size_t index = strtoul(id + strlen("shardId-"), NULL, 10);
-    return index < s->shards_count && strcmp(s->shards[index].id, id) == 0 ? (int)index : -1;
+    return sim_stream_find_of(s, s->epoch_s, id);
 }
 
 /* 32 bits of hash space as 128: the upper edge of a range ends in all ones. */
@@ -173,7 +237,7 @@ static void show(const struct sim_stream *s, size_t index, struct kcl_shard *out
 
 static bool is_listed(const struct sim_stream *s, const struct sim_shard *shard, uint64_t now_ms)
 {
-    return !shard->trimmed && (shard->made_ms == 0 || now_ms >= shard->made_ms + s->list_lag_ms);
+    return !shard->trimmed && (shard->made_ms == s->made_ms || now_ms >= shard->made_ms + s->list_lag_ms);
 }
 
 /* The oldest records are those of the shards whose parents have left the stream. */
@@ -206,7 +270,8 @@ static void list(struct sim_stream *s, const struct kcl_stream_ask *ask, uint64_
         } else if (ask->filter == KCL_FILTER_AT_TRIM_HORIZON) {
             wanted = wanted && is_oldest(s, shard);
         } else if (ask->filter == KCL_FILTER_AT_TIMESTAMP) {
-            wanted = wanted && was_open(s, shard, (int64_t)now_ms > ago_ms ? now_ms - (uint64_t)ago_ms : 0);
+            uint64_t at_ms = (int64_t)now_ms > ago_ms ? now_ms - (uint64_t)ago_ms : 0;
+            wanted = wanted && was_open(s, shard, at_ms > s->made_ms ? at_ms : s->made_ms);
         }
         if (wanted) {
             show(s, i, &answer->shards->shards[answer->shards->count++]);
@@ -229,6 +294,11 @@ static void iterator(struct sim_stream *s, const struct kcl_stream_ask *ask, str
         while (at < shard->records_count && shard->records[at].number <= number) {
             at++;
         }
+        /* That of a stream that was deleted is none of this one. */
+        if (number < shard->first_number || (at < shard->kept_from && s->refuses_trimmed)) {
+            answer->rc = KCL_EREQUEST;
+            return;
+        }
     } else if (ask->from.kind == KCL_AT_TIMESTAMP) {
         while (at < shard->records_count && shard->records[at].arrival_ms < ask->from.time_ms) {
             at++;
@@ -236,6 +306,7 @@ static void iterator(struct sim_stream *s, const struct kcl_stream_ask *ask, str
     } else if (ask->from.kind == KCL_AT_LATEST) {
         at = shard->records_count;
     }
+    at = at > shard->kept_from ? at : shard->kept_from;
     char text[64];
     int size = snprintf(text, sizeof(text), "%d:%zu", index, at);
     answer->iterator = sim_must(kcl_text_new(text, (size_t)size));
@@ -261,8 +332,19 @@ static void records(struct sim_stream *s, const struct kcl_stream_ask *ask, int6
     size_t index = strtoul(ask->iterator->data, &end, 10);
     size_t at = strtoul(end + 1, NULL, 10);
     const struct sim_shard *shard = &s->shards[index];
+    if (shard->trimmed) {
+        answer->rc = sim_stream_is_old(s, (int)index) ? KCL_EITERATOR : KCL_ENOSTREAM;
+        return;
+    }
+    at = at > shard->kept_from ? at : shard->kept_from;
     size_t most = 1 + kcl_rng_below(&s->rng, s->answer_most);
+    most = most < ask->limit ? most : ask->limit;
     size_t count = shard->records_count - at < most ? shard->records_count - at : most;
+    size_t there = shard->records_count - at;
+    if (s->too_big > 0 && (there < ask->limit ? there : ask->limit) > s->too_big) {
+        answer->rc = KCL_ETOOBIG;
+        return;
+    }
     size_t body_size = (count + 1) * KCL_SEQUENCE_SIZE;
     char *body = sim_must(kcl_alloc(body_size));
     answer->block = sim_must(kcl_block_new(body, body_size));
@@ -296,10 +378,14 @@ void sim_stream_answer(struct sim_stream *s, const struct kcl_stream_ask *ask, u
 {
     answer->rc = KCL_OK;
     answer->service_ms = service_ms;
+    if (now_ms < s->made_ms) {
+        answer->rc = KCL_ENOSTREAM;
+        return;
+    }
     switch (ask->kind) {
     case KCL_STREAM_DESCRIBE:
         (void)snprintf(answer->stream_name, sizeof(answer->stream_name), "sim");
-        answer->created_s = SIM_CREATED_S;
+        answer->created_s = s->epoch_s;
         answer->active = true;
         return;
     case KCL_STREAM_LIST:

@@ -336,7 +336,9 @@ static void to_worker(struct sim_world *w, struct sim_worker *worker, struct sim
 
 static void put(struct sim_world *w)
 {
-    if (!w->calm) {
+    if (w->now_ms < w->stream.made_ms) {
+        sim_push(w, w->stream.made_ms, SIM_PUT, 0);
+    } else if (!w->calm) {
         struct sim_shard *shard = &w->stream.shards[sim_stream_put(&w->stream, sim_service_ms(w))];
         shard->records[shard->records_count - 1].poison = w->poisoned < POISON_MAX && sim_chance(w, w->options.poison);
         w->poisoned += shard->records[shard->records_count - 1].poison ? 1 : 0;
@@ -357,7 +359,9 @@ static void handle(struct sim_world *w, struct sim_event *event)
         put(w);
         return;
     case SIM_FAULT:
-        sim_fault(w, (enum sim_fault)event->number);
+        if (!w->calm) {
+            sim_fault(w, (enum sim_fault)event->number);
+        }
         return;
     case SIM_STEP:
         sim_step(w, event->number);
@@ -399,6 +403,8 @@ static void init(struct sim_world *w, const struct sim_options *options)
     sim_stream_init(&w->stream, kcl_rng_next(&w->rng), options->shards);
     w->stream.no_children = options->no_children;
     w->stream.list_lag_ms = options->list_lag_ms;
+    w->stream.too_big = options->too_big;
+    w->stream.refuses_trimmed = options->refuses_trimmed;
     const struct kcl_memory_store_options store = {.now_us = sim_server_us, .nonce = next_nonce, .user = w};
     if (kcl_memory_store_create(&w->store, &store) != KCL_OK) {
         abort();

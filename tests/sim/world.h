@@ -54,33 +54,50 @@ enum sim_fault {
     SIM_STORE_FREEZE,  /* the server does not answer for a while */
     SIM_CLOCK_FORWARD, /* the server's clock */
     SIM_CLOCK_BACK,
-    SIM_MUTE,   /* readers that run on a worker get no answer any more, of one shard or of all */
-    SIM_DEAF,   /* a worker's store call never returns */
-    SIM_FORGET, /* somebody deletes the record of a lease, or of a worker, by hand */
+    SIM_STORM,     /* for a while the stream throttles, fails, is not reached or not found */
+    SIM_RETENTION, /* is lowered: old records are gone, read or not */
+    SIM_REMADE,    /* the stream is deleted and made again */
+    SIM_DOUBLE,    /* all shards split at once */
+    SIM_BLACKOUT,  /* all workers are down while the stream changes, generations deep */
+    SIM_MUTE,      /* readers that run on a worker get no answer any more, of one shard or of all */
+    SIM_DEAF,      /* a worker's store call never returns */
+    SIM_FORGET,    /* somebody deletes the record of a lease, or of a worker, by hand */
     SIM_FAULTS_N
 };
 extern const char *const sim_fault_names[SIM_FAULTS_N];
 
 /** Workers that break one of their own rules: only to prove what the rule is for. */
 enum sim_mutant {
-    SIM_MUTANT_SAME_IDS = 1 << 0,     /* R16: a restart has the id of its predecessor */
-    SIM_MUTANT_GOES_ON = 1 << 1,      /* R21, W2: delivers after `pass` or `end` was sent */
-    SIM_MUTANT_LATEST = 1 << 2,       /* R22: leases are created at LATEST */
-    SIM_MUTANT_NO_LIFE = 1 << 3,      /* W1: nobody looks at the life before a callback */
-    SIM_MUTANT_NO_DEADLINE = 1 << 4,  /* W3: the local deadline of a hand-off is far away */
-    SIM_MUTANT_REVIVES = 1 << 5,      /* W4: a life that ran out is forgotten */
-    SIM_MUTANT_DROPS = 1 << 6,        /* a batch that failed often enough counts as processed */
-    SIM_MUTANT_DROPS_LETTER = 1 << 7, /* so do records that dead_letter refused */
-    SIM_MUTANT_FEW_ATTEMPTS = 1 << 8, /* one failure is enough, whatever was configured */
-    SIM_MUTANT_WHOLE_LETTER = 1 << 9, /* bisect does not halve */
-    SIM_MUTANT_NO_STOP = 1 << 10,     /* stop is retry */
-    SIM_MUTANT_NO_REST = 1 << 11,     /* a shard that stopped is given back at once */
-    SIM_MUTANT_NO_WATCH = 1 << 12,    /* nobody watches progress */
-    SIM_MUTANT_HASTY_WATCH = 1 << 13, /* callbacks that fail and return are no progress */
-    SIM_MUTANT_IMMORTAL = 1 << 14,    /* a worker's life does not end */
-    SIM_MUTANT_HOLDS_ON = 1 << 28,    /* a worker whose life ran out goes on with what a rejoin leaves it */
-    SIM_MUTANT_NO_DELETE = 1 << 29,   /* the planner gives out what it should delete */
-    SIM_MUTANT_NO_WAIT = 1 << 30      /* the planner gives out what waits for its parents */
+    SIM_MUTANT_SAME_IDS = 1 << 0,        /* R16: a restart has the id of its predecessor */
+    SIM_MUTANT_GOES_ON = 1 << 1,         /* R21, W2: delivers after `pass` or `end` was sent */
+    SIM_MUTANT_LATEST = 1 << 2,          /* R22: leases are created at LATEST */
+    SIM_MUTANT_NO_LIFE = 1 << 3,         /* W1: nobody looks at the life before a callback */
+    SIM_MUTANT_NO_DEADLINE = 1 << 4,     /* W3: the local deadline of a hand-off is far away */
+    SIM_MUTANT_REVIVES = 1 << 5,         /* W4: a life that ran out is forgotten */
+    SIM_MUTANT_DROPS = 1 << 6,           /* a batch that failed often enough counts as processed */
+    SIM_MUTANT_DROPS_LETTER = 1 << 7,    /* so do records that dead_letter refused */
+    SIM_MUTANT_FEW_ATTEMPTS = 1 << 8,    /* one failure is enough, whatever was configured */
+    SIM_MUTANT_WHOLE_LETTER = 1 << 9,    /* bisect does not halve */
+    SIM_MUTANT_NO_STOP = 1 << 10,        /* stop is retry */
+    SIM_MUTANT_NO_REST = 1 << 11,        /* a shard that stopped is given back at once */
+    SIM_MUTANT_NO_WATCH = 1 << 12,       /* nobody watches progress */
+    SIM_MUTANT_HASTY_WATCH = 1 << 13,    /* callbacks that fail and return are no progress */
+    SIM_MUTANT_IMMORTAL = 1 << 14,       /* a worker's life does not end */
+    SIM_MUTANT_NO_PACE = 1 << 15,        /* the next answer is asked for at once */
+    SIM_MUTANT_EXPIRED_LATEST = 1 << 16, /* a new iterator begins at the newest record */
+    SIM_MUTANT_EXPIRED_OLDEST = 1 << 17, /* or at the oldest */
+    SIM_MUTANT_FIRST_REFUSAL = 1 << 18,  /* a position that is refused once is taken as trimmed away */
+    SIM_MUTANT_TRIMMED_ENDS = 1 << 19,   /* and one that is trimmed away as the end */
+    SIM_MUTANT_UNKNOWN_ENDS = 1 << 20,   /* so is a shard that the service does not know for a moment */
+    SIM_MUTANT_CUT_ENDS = 1 << 21,       /* so is an answer that is cut */
+    SIM_MUTANT_SAME_LIMIT = 1 << 22,     /* what was too big is asked for again */
+    SIM_MUTANT_OLD_EPOCH = 1 << 23,      /* a stream that was made again is taken for the old one */
+    SIM_MUTANT_LATE_CHILDREN = 1 << 24,  /* children begin at the newest record */
+    SIM_MUTANT_NO_ORPHANS = 1 << 25,     /* shards whose parents have left are not seen */
+    SIM_MUTANT_NO_CHILDREN = 1 << 26,    /* nobody looks for children that no parent told of */
+    SIM_MUTANT_HOLDS_ON = 1 << 28,       /* a worker whose life ran out goes on with what a rejoin leaves it */
+    SIM_MUTANT_NO_DELETE = 1 << 29,      /* the planner gives out what it should delete */
+    SIM_MUTANT_NO_WAIT = 1 << 30         /* the planner gives out what waits for its parents */
 };
 
 /** A fault that is not drawn, but comes in each world of a scene, at a time between two of the run. */
@@ -113,6 +130,8 @@ struct sim_options {
     uint32_t delayed_request;
     uint32_t lost_notify;
     uint32_t stream_error;
+    size_t too_big; /* see sim_stream */
+    bool refuses_trimmed;
     uint32_t silent;      /* asks of a shard that are not answered, or a minute too late */
     uint32_t list_lag_ms; /* a new shard is not listed for so long */
     uint32_t callback_fails;
@@ -190,6 +209,9 @@ struct sim_slot {
     bool running;            /* a callback has begun and not returned */
     struct kcl_runner_ask ask;
     uint64_t asked_ms; /* when the callback was asked for */
+    uint64_t read_ms;  /* when records were asked for last */
+    bool refused;      /* the last position was refused without a reason */
+    bool stray;        /* the last batch was of a stream that was made again */
     bool will_fail;
     uint32_t calls_left;
     uint64_t call_op; /* waits for this answer; 0: does not */
@@ -259,6 +281,8 @@ struct sim_world {
     int64_t server_offset_ms; /* of the store's clock */
     uint64_t jumped_ms;
     uint64_t store_frozen_until_ms;
+    uint64_t storm_until_ms;
+    kcl_rc storm;
     bool calm;
     const struct sim_step *step; /* the one that is being done, or NULL */
     struct sim_event *heap;
@@ -338,6 +362,8 @@ void sim_store_next(struct sim_worker *worker);
 bool sim_store_has_app(struct sim_world *w);
 
 /* processor.c */
+/** The slot of a number, made when it is new. */
+struct sim_slot *sim_make_slot(struct sim_worker *worker, uint64_t number);
 struct kcl_runner_port sim_runner_port(struct sim_worker *worker);
 void sim_runner_begin(struct sim_worker *worker, struct sim_event *event);
 void sim_runner_call(struct sim_worker *worker, struct sim_event *event);
@@ -375,6 +401,8 @@ void sim_ledger_told(struct sim_world *w, const struct sim_worker *worker, const
                      const struct kcl_store_reply *reply, uint64_t era);
 /** An operator's seek was done: reading is to begin at `index`. */
 void sim_ledger_seek(struct sim_world *w, int shard, size_t index);
+/** Records that are gone need not be read. */
+void sim_ledger_trimmed(struct sim_world *w, size_t index, size_t upto);
 /** The store lost something. */
 void sim_ledger_loss(struct sim_world *w);
 /** Index of the record after that position; SIZE_MAX: no such record. */
@@ -391,6 +419,8 @@ void sim_failures_end(struct sim_world *w, const struct sim_worker *worker, stru
                       const struct kcl_runner_ask *ask, bool ok);
 
 /* mutants.c */
+/** Before the stream is asked. */
+void sim_mutate_stream_ask(struct sim_worker *worker, struct kcl_stream_ask *ask);
 /** Before a worker is given an event. */
 void sim_mutate(struct sim_worker *worker, const struct sim_event *event);
 /** Before a worker's ask is sent. */

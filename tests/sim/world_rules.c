@@ -89,6 +89,66 @@ static void draw_deaf(struct sim_options *o)
     o->faults[SIM_DEAF] = 2;
 }
 
+/* ---- the stream ---- */
+
+static void draw_storms(struct sim_options *o)
+{
+    o->stream_error = 100;
+    o->faults[SIM_STORM] = 3;
+}
+
+static void draw_errors(struct sim_options *o)
+{
+    o->stream_error = 200;
+}
+
+static void draw_retention(struct sim_options *o)
+{
+    o->callback_ms = 1000;
+    o->refuses_trimmed = true;
+    o->stream_error = 50;
+    o->faults[SIM_RETENTION] = 4;
+    o->faults[SIM_CRASH] = 3;
+}
+
+static void draw_unknown(struct sim_options *o)
+{
+    o->stream_error = 200;
+    o->faults[SIM_STORM] = 4;
+}
+
+static void draw_big(struct sim_options *o)
+{
+    o->too_big = 2;
+}
+
+static void draw_remade(struct sim_options *o)
+{
+    o->shards = 3;
+    o->faults_to_ms = 5000;
+    o->faults[SIM_REMADE] = 1;
+}
+
+static void draw_blackout(struct sim_options *o)
+{
+    o->faults[SIM_BLACKOUT] = 2;
+    o->faults[SIM_SPLIT] = 2;
+}
+
+static void draw_doubling(struct sim_options *o)
+{
+    o->no_children = true;
+    o->faults[SIM_DOUBLE] = 2;
+}
+
+/* A first list is of shards that have no parents any more. */
+static void draw_orphans(struct sim_options *o)
+{
+    o->faults[SIM_SPLIT] = 6;
+    o->faults[SIM_TRIM] = 12;
+    o->faults[SIM_WIPE] = 2;
+}
+
 static const struct row rows[] = {
     {{.rule = "P1", .without = "a batch that keeps failing is dropped", .found = "S4"},
      SIM_MUTANT_DROPS,
@@ -131,6 +191,54 @@ static const struct row rows[] = {
      SIM_MUTANT_IMMORTAL,
      0,
      draw_deaf},
+    {{.rule = "P12", .without = "a shard is read as fast as answers come", .found = "again after"},
+     SIM_MUTANT_NO_PACE,
+     0,
+     draw_storms},
+    {{.rule = "P13", .without = "after an expired iterator reading goes on at the newest record", .found = "S4"},
+     SIM_MUTANT_EXPIRED_LATEST,
+     0,
+     draw_errors},
+    {{.rule = "P14", .without = "after an expired iterator reading goes on at the oldest record", .found = "S4"},
+     SIM_MUTANT_EXPIRED_OLDEST,
+     0,
+     draw_errors},
+    {{.rule = "P15", .without = "a position that is refused once is taken as trimmed away", .found = "is read"},
+     SIM_MUTANT_FIRST_REFUSAL,
+     0,
+     draw_errors},
+    {{.rule = "P16", .without = "a shard whose position is trimmed away is taken as read", .found = "L1"},
+     SIM_MUTANT_TRIMMED_ENDS,
+     0,
+     draw_retention},
+    {{.rule = "P17", .without = "a shard that is not found for a moment is taken as read", .found = "L1"},
+     SIM_MUTANT_UNKNOWN_ENDS,
+     0,
+     draw_unknown},
+    {{.rule = "P18", .without = "an answer that is cut is the last of its shard", .found = "L1"},
+     SIM_MUTANT_CUT_ENDS,
+     0,
+     draw_errors},
+    {{.rule = "P19", .without = "an answer that was too large is asked for again as it was", .found = "L1"},
+     SIM_MUTANT_SAME_LIMIT,
+     0,
+     draw_big},
+    {{.rule = "P20", .without = "a stream that was made again is taken for the old one", .found = "L1"},
+     SIM_MUTANT_OLD_EPOCH,
+     0,
+     draw_remade},
+    {{.rule = "P21", .without = "children are read from the newest record", .found = "S4"},
+     SIM_MUTANT_LATE_CHILDREN,
+     KCL_RULE_R22,
+     draw_blackout},
+    {{.rule = "P22", .without = "nobody looks for children that no parent told of", .found = "L1"},
+     SIM_MUTANT_NO_CHILDREN,
+     0,
+     draw_doubling},
+    {{.rule = "P23", .without = "shards whose parents have left the stream are not seen", .found = "L1"},
+     SIM_MUTANT_NO_ORPHANS,
+     0,
+     draw_orphans},
 };
 
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
