@@ -387,17 +387,64 @@ def delete_record(fleet, shard):
     ask(fleet, 'DEL', TAG + 'lease:' + lease_key(fleet, shard))
 
 
-def delete_lease(fleet, shard):
-    """The record of a lease and all that names it."""
-    key = lease_key(fleet, shard)
-    owner = fleet.watch.look()[0][key].owner
-    ask(fleet, 'DEL', TAG + 'lease:' + key)
-    ask(fleet, 'ZREM', TAG + 'changes', 'l:' + key)
-    ask(fleet, 'SREM', TAG + 'owned:' + owner, key)
-
-
 def worker_id(fleet, worker):
     return next(key for key in fleet.watch.look()[1] if key.startswith(worker.name + '#'))
+
+
+def shards_of(fleet, worker):
+    return sorted(shard for shard, owner in fleet.watch.owners().items() if owner == worker.name)
+
+
+def redis_by_hand(bin_dir):
+    """Somebody deletes single keys under running workers. They read from LATEST: what is begun anew is skipped."""
+    with Fleet(bin_dir, shards=4, lease_ms=2000) as fleet:
+        trouble = Trouble(fleet)
+        options = ('--position', 'latest', '--set', 'sync_interval_ms=1000')
+        a, b = start_two(fleet, *options)
+        fleet.produce()
+
+        def lost(what, delete, workers=(a, b), absent=(), most_again=0):
+            wait_calm(fleet)
+            with trouble.loss(what + ' deleted', workers, absent, most_again):
+                delete()
+
+        lost('the record of a lease', lambda: delete_record(fleet, shards_of(fleet, a)[0]))
+        lost('the records of all leases', lambda: [delete_record(fleet, shard) for shard in fleet.watch.owners()])
+        lost('the checkpoint of a lease',
+             lambda: ask(fleet, 'HDEL', TAG + 'lease:' + lease_key(fleet, shards_of(fleet, b)[0]), 'ckpt'))
+        lost('the record of a worker', lambda: ask(fleet, 'DEL', TAG + 'worker:' + worker_id(fleet, a)))
+        lost('the list of changes', lambda: ask(fleet, 'DEL', TAG + 'changes'))
+        lost('the lives of all workers', lambda: ask(fleet, 'DEL', TAG + 'workers'))
+        lost('meta', lambda: ask(fleet, 'DEL', TAG + 'meta'))
+        wait_calm(fleet)
+        before = generation(fleet)
+        with trouble.refusal('no sets of what the workers own', (a, b), 0, most_again=0):
+            ask(fleet, 'DEL', TAG + 'owned:' + worker_id(fleet, a), TAG + 'owned:' + worker_id(fleet, b))
+        check(generation(fleet) == before, 'a set that can be made again is no loss')
+
+        record = TAG + 'lease:' + lease_key(fleet, shards_of(fleet, a)[0])
+
+        def delete_twice():
+            ask(fleet, 'DEL', record)
+            wait_for('the record to be back', lambda: ask(fleet, 'EXISTS', record))
+            ask(fleet, 'DEL', record)
+
+        lost('the record of a lease, and during the hold again,', delete_twice)
+        wait_calm(fleet)
+        parent = fleet.open_shards()[0]
+        record = TAG + 'lease:' + lease_key(fleet, parent)
+        fleet.split(parent)
+        wait_for('the end of the parent', lambda: ask(fleet, 'HGET', record, 'state') == b'1', pause=0.002)
+        lost('the record of an ended lease', lambda: ask(fleet, 'DEL', record))
+        died = shards_of(fleet, b)
+        b.kill()
+        lost('the records of leases whose owner is dead',
+             lambda: [delete_record(fleet, shard) for shard in died], (a,), 'b', None)
+        b = fleet.worker('b', *options)
+        fleet.wait_even(a, b)
+        fleet.settle()
+        stop_all(fleet, a, b)
+        trouble.finish()
 
 
 def refused(fleet, *options, stream=STREAM, app=APP):
@@ -443,4 +490,4 @@ def one_name(bin_dir):
         fleet.ok = True
 
 
-STORIES = [redis_emptied, redis_rolled_back, redis_silent, redis_unwilling, one_name]
+STORIES = [redis_emptied, redis_rolled_back, redis_silent, redis_unwilling, redis_by_hand, one_name]
