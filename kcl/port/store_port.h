@@ -109,10 +109,10 @@ struct kcl_store_ask {
     enum kcl_store_ask_kind kind;
     kcl_generation generation; /* of the asker's table */
     uint64_t version;
-    /* JOIN, REJOIN_ALL: what the worker brings is the performer's */
+    /* JOIN, REJOIN_ALL: what else the worker brings is the performer's */
+    int64_t epoch_s;         /* of the stream, as it is now; 0: as the performer knows it */
     struct kcl_facts *facts; /* REJOIN_ALL; borrowed */
     bool life_over;          /* REJOIN_ALL */
-    bool stream_known;       /* JOIN: `epoch_s` and `stream` are set */
     /* HEARTBEAT */
     kcl_member_state state;
     uint64_t load_permille;

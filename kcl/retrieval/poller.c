@@ -159,6 +159,9 @@ static void on_failure(struct kcl_poller *p, uint64_t now_ms, kcl_rc rc, const c
     p->next_ms = now_ms + (delay_ms < DELAY_MS_MAX ? delay_ms : DELAY_MS_MAX);
     tell_failure(p, now_ms, rc, what);
     p->not_found = rc == KCL_ENOSTREAM ? p->not_found + 1 : 0;
+    if (rc == KCL_ENOSTREAM || (p->sm.state == POLLER_SEEKING && (rc == KCL_EREQUEST || rc == KCL_EITERATOR))) {
+        (void)add(p, out, POLLER_DOUBT);
+    }
     if (p->not_found == NOT_FOUND_TOLD) {
         (void)add(p, out, POLLER_GONE);
     }

@@ -25,7 +25,7 @@
  *   iterator expired             a new iterator
  *   stored position refused      the second time reading goes on at the oldest
  *                                record, with a warning and a counter
- *   shard not found              told (GONE) after some tries, and tried on, slowly
+ *   shard not found              told (DOUBT), after some tries too (GONE), and tried on, slowly
  */
 #ifndef KCL_RETRIEVAL_POLLER_H
 #define KCL_RETRIEVAL_POLLER_H
@@ -77,6 +77,7 @@ enum kcl_poller_effect_kind {
     POLLER_CANCEL,  /* forget the ask that is out */
     POLLER_BATCH,   /* the next `block`; ownership goes to the receiver; may hold no records */
     POLLER_END,     /* the shard is closed and was read to its end: `children` (may be NULL), owned by the receiver */
+    POLLER_DOUBT,   /* the shard is not found, or its position refused: perhaps the stream is another one */
     POLLER_GONE     /* the service does not know the shard */
 };
 
@@ -88,7 +89,7 @@ struct kcl_poller_effect {
     struct kcl_stream_ask ask; /* its iterator is the poller's, until the next step */
 };
 
-#define KCL_POLLER_EFFECTS_MAX 3
+#define KCL_POLLER_EFFECTS_MAX 4
 
 struct kcl_poller_effects {
     uint32_t count;

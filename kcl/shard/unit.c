@@ -181,6 +181,9 @@ static void step_reader(struct kcl_unit *u, uint64_t now_ms, const struct kcl_po
             u->at_end = true;
             u->children = effect->children;
             break;
+        case POLLER_DOUBT:
+            (void)kcl_unit_effect_add(u, out, UNIT_DOUBT);
+            break;
         case POLLER_GONE:
             (void)kcl_unit_effect_add(u, out, UNIT_SHARD_GONE);
             break;

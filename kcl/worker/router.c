@@ -7,6 +7,7 @@
 #include "kcl/base/bytes.h"
 #include "kcl/shard/life.h"
 #include "kcl/worker/router_state.h"
+#include "leases/key.h"
 
 /* Held leases move only after the members have been still this long, or restless this long. */
 #define SETTLE_MS     300
@@ -61,6 +62,7 @@ static void init_machines(struct kcl_router *r)
         break;
     }
     kcl_planner_init(&r->planner, &planner);
+    kcl_stream_watch_init(&r->watch, kcl_rng_next(&r->rng), o->trace);
 }
 
 kcl_rc kcl_router_new(struct kcl_router **out, const struct kcl_router_options *options)
@@ -139,6 +141,7 @@ void kcl_router_unsent(struct kcl_router *r, const struct kcl_unsent *unsent)
 kcl_rc kcl_router_ask_store(struct kcl_router *r, struct kcl_store_ask *ask)
 {
     ask->generation = r->table.generation;
+    ask->epoch_s = r->epoch_s;
     ask->version = ask->kind == KCL_STORE_REJOIN_ALL || ask->kind == KCL_STORE_JOIN ? 0 : r->table.version;
     if (ask->kind == KCL_STORE_HEARTBEAT && r->refresh_version < ask->version) {
         ask->version = r->refresh_version;
@@ -186,6 +189,20 @@ static void tell_role(struct kcl_router *r, uint64_t now_ms)
                        &(struct kcl_planner_event){.kind = PLANNER_ROLE, .on = plans, .has_leases = has_leases});
 }
 
+static void watch_stream(struct kcl_router *r, uint64_t now_ms, const struct kcl_stream_watch_event *event)
+{
+    struct kcl_stream_watch_event with_role = *event;
+    struct kcl_stream_watch_effects out;
+    with_role.plans = r->planner.sm.state != PLANNER_OFF;
+    kcl_stream_watch_step(&r->watch, now_ms, &with_role, &out);
+    if (out.remade_s != 0) {
+        kcl_router_remade(r, now_ms, out.remade_s);
+    }
+    if (out.ask) {
+        kcl_router_describe(r, 0);
+    }
+}
+
 /* Tells coordinator and planner what has changed, until nothing has. */
 static void settle(struct kcl_router *r, uint64_t now_ms)
 {
@@ -193,11 +210,15 @@ static void settle(struct kcl_router *r, uint64_t now_ms)
         bool members = r->notify_members;
         r->notify = false;
         r->notify_members = false;
-        kcl_router_look_for_newer(r, now_ms);
+        kcl_router_remade(r, now_ms, r->seen_epoch_s);
         kcl_router_coordinator(r, now_ms, &(struct kcl_coordinator_event){.kind = COORDINATOR_TABLE});
         kcl_router_planner(r, now_ms, &(struct kcl_planner_event){.kind = PLANNER_TABLE, .members = members});
     }
     tell_role(r, now_ms);
+    if (r->doubt) {
+        r->doubt = false;
+        watch_stream(r, now_ms, &(struct kcl_stream_watch_event){.kind = STREAM_WATCH_DOUBT});
+    }
     if (r->want_sync) {
         r->want_sync = false;
         kcl_router_planner(r, now_ms, &(struct kcl_planner_event){.kind = PLANNER_WANT_SYNC});
@@ -226,15 +247,19 @@ static void keep_error(struct kcl_router *r, struct kcl_text *what)
 static void on_described(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer)
 {
     if (answer->op == 0) {
-        if (answer->rc == KCL_OK && answer->active) {
-            kcl_router_remade(r, now_ms, answer->created_s);
-        }
+        watch_stream(r, now_ms,
+                     &(struct kcl_stream_watch_event){.kind = STREAM_WATCH_DESCRIBED,
+                                                      .rc = answer->rc,
+                                                      .active = answer->active,
+                                                      .epoch_s = answer->created_s,
+                                                      .retry_after_ms = answer->retry_after_ms});
         return;
     }
     if (answer->rc != KCL_OK) {
         keep_error(r, answer->what);
     } else if (answer->active && r->coordinator.sm.state == COORDINATOR_FINDING) {
         r->epoch_s = answer->created_s;
+        kcl_stream_watch_know(&r->watch, r->epoch_s);
         (void)kcl_string_copy(r->stream, sizeof(r->stream), answer->stream_name);
         int64_t born = answer->service_ms > BORN_MARGIN_MS ? answer->service_ms - BORN_MARGIN_MS : 0;
         r->options.on_note(r->options.user, &(struct kcl_router_note){.kind = ROUTER_NOTE_STREAM,
@@ -315,6 +340,18 @@ static void look_for_children(struct kcl_router *r, const struct kcl_changes *ch
     }
 }
 
+/* Another worker may have found out first that the stream was made again: then there are leases of the new one. */
+static void look_for_newer(struct kcl_router *r, const struct kcl_changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        int64_t made_s;
+        if (changes->entries[i].kind == KCL_CHANGE_LEASE &&
+            kcl_lease_key_is_of(changes->entries[i].lease->lease.key, r->stream, &made_s) && made_s > r->seen_epoch_s) {
+            r->seen_epoch_s = made_s;
+        }
+    }
+}
+
 /* Brings the table up to what an answer showed. KCL_ENOMEM: the answer is as good as lost. */
 static kcl_rc learn(struct kcl_router *r, const struct kcl_store_reply *reply)
 {
@@ -347,6 +384,7 @@ static kcl_rc learn(struct kcl_router *r, const struct kcl_store_reply *reply)
     r->notify |= registers || reply->changes.count > 0 || was_complete != r->table.complete;
     r->notify_members |= members || registers;
     look_for_children(r, &reply->changes);
+    look_for_newer(r, &reply->changes);
     return KCL_OK;
 }
 
@@ -550,6 +588,9 @@ void kcl_router_turn(struct kcl_router *r, uint64_t now_ms)
     if (kcl_planner_due_ms(&r->planner) <= now_ms) {
         kcl_router_planner(r, now_ms, &(struct kcl_planner_event){.kind = PLANNER_TICK});
     }
+    if (kcl_stream_watch_due_ms(&r->watch) <= now_ms) {
+        watch_stream(r, now_ms, &(struct kcl_stream_watch_event){.kind = STREAM_WATCH_TICK});
+    }
     struct kcl_timer *timer = NULL;
     while (!r->ended && (timer = kcl_timers_pop(&r->timers, now_ms)) != NULL) {
         struct kcl_unit_event event = {.kind = UNIT_TICK};
@@ -569,7 +610,7 @@ uint64_t kcl_router_due_ms(const struct kcl_router *r)
     uint64_t due = kcl_timers_next_ms(&r->timers);
     due = r->starving && r->spare_ms < due ? r->spare_ms : due;
     uint64_t others[] = {kcl_membership_due_ms(&r->membership), kcl_coordinator_due_ms(&r->coordinator),
-                         kcl_planner_due_ms(&r->planner), r->retry_ms};
+                         kcl_planner_due_ms(&r->planner), kcl_stream_watch_due_ms(&r->watch), r->retry_ms};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         due = others[i] < due ? others[i] : due;
     }

@@ -158,7 +158,9 @@ static bool carry(struct kcl_router *r, struct kcl_slot *slot, struct kcl_unit_e
     case UNIT_SHARD_GONE:
         slot->gone = true;
         r->want_sync = true;
-        kcl_router_describe(r, 0); /* or the whole stream is another */
+        break;
+    case UNIT_DOUBT:
+        r->doubt = true;
         break;
     case UNIT_FINISHED:
         r->options.stream.cancel(r->options.stream.self, slot->held.slot);
@@ -216,6 +218,7 @@ void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s)
         return;
     }
     r->epoch_s = epoch_s;
+    kcl_stream_watch_know(&r->watch, epoch_s);
     r->want_sync = true;
     r->notify = true;
     tell_remade(r, now_ms);
@@ -223,19 +226,6 @@ void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s)
         r->slots[i]->gone |= is_of_older_stream(r, r->slots[i]->key);
     }
     kcl_router_tick_shards(r, now_ms);
-}
-
-/* Another worker may have found it out first: then there are leases of the new stream. */
-void kcl_router_look_for_newer(struct kcl_router *r, uint64_t now_ms)
-{
-    int64_t newest_s = r->epoch_s;
-    for (size_t i = 0; i < r->table.leases.count; i++) {
-        int64_t made_s;
-        if (kcl_lease_key_is_of(kcl_table_lease_at(&r->table, i)->key, r->stream, &made_s) && made_s > newest_s) {
-            newest_s = made_s;
-        }
-    }
-    kcl_router_remade(r, now_ms, newest_s);
 }
 
 void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms)

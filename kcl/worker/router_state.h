@@ -19,6 +19,7 @@
 #include "kcl/worker/membership.h"
 #include "kcl/worker/planner.h"
 #include "kcl/worker/router.h"
+#include "kcl/worker/stream_watch.h"
 #include "leases/table.h"
 
 /** A shard that this worker runs, or the memory of one that it ran with the present token. */
@@ -54,6 +55,7 @@ struct kcl_router {
     struct kcl_membership membership;
     struct kcl_coordinator coordinator;
     struct kcl_planner planner;
+    struct kcl_stream_watch watch;
     struct kcl_table table;
     bool fenced;  /* the worker's own life is over, or nothing may be delivered any more */
     bool stopped; /* for good */
@@ -61,6 +63,7 @@ struct kcl_router {
     bool notify; /* the table changed: coordinator and planner are to be told */
     bool notify_members;
     bool want_sync;
+    bool doubt;        /* whether the stream is still the same: the watch is to be told */
     uint64_t retry_ms; /* when the table is looked at again, for want of memory before; KCL_NEVER */
     /* Checkpoints and loads are no structural changes: a worker reads the whole table again now and then,
      * a page with each heartbeat. A planner needs the loads; and any worker may be the only one left that can
@@ -73,6 +76,7 @@ struct kcl_router {
     kcl_worker_state told_state;
     char stream[KCL_NAME_SIZE]; /* what the stream is called, and when it was made */
     int64_t epoch_s;
+    int64_t seen_epoch_s;    /* the youngest stream of this name that a lease was seen of */
     struct kcl_map held;     /* lease key -> struct kcl_slot (as struct kcl_held) */
     struct kcl_slot **slots; /* with a unit, by rising number */
     size_t slots_count;
@@ -108,7 +112,7 @@ bool kcl_router_may_act(const struct kcl_router *r, uint64_t now_ms);
 void kcl_router_tell_life(struct kcl_router *r);
 
 /* router_worker.c */
-/** Asks when the stream was made, for the coordinator with its number, and 0 for whoever doubts. */
+/** Asks when the stream was made, for the coordinator with its number, and 0 for the watch. */
 void kcl_router_describe(struct kcl_router *r, uint64_t op);
 void kcl_router_membership(struct kcl_router *r, uint64_t now_ms, const struct kcl_membership_event *event);
 void kcl_router_coordinator(struct kcl_router *r, uint64_t now_ms, const struct kcl_coordinator_event *event);
@@ -123,8 +127,6 @@ kcl_rc kcl_router_start_shard(struct kcl_router *r, uint64_t now_ms, const kcl_l
 void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot, struct kcl_unit_event *event);
 /** The stream is one made at this time: if that is news, the shards of the one before are given back. */
 void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s);
-/** The same when the table has leases of a younger stream. */
-void kcl_router_look_for_newer(struct kcl_router *r, uint64_t now_ms);
 void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms);
 void kcl_router_forget(struct kcl_router *r, const char *key);
 /** Bytes were given back, or somebody was let go beyond the budget. */

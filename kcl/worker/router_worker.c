@@ -403,7 +403,7 @@ static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e
         kcl_router_unsent(r, &(struct kcl_unsent){.op = e->op, .port = UNSENT_STREAM, .stream = ask.kind});
     }
     /* A list does not say whether it is still the same stream: one that was made again may use the same ids. */
-    kcl_router_describe(r, 0);
+    r->doubt = true;
 }
 
 static void send_piece(struct kcl_router *r, const struct kcl_planner_effect *e)

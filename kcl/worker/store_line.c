@@ -207,8 +207,9 @@ static void describe_wish(const struct kcl_lease_wish *wish, kcl_store_new_lease
     out->start = wish->start;
 }
 
-static kcl_store_join make_join(const struct kcl_store_line *line, kcl_member *self)
+static kcl_store_join make_join(const struct call *c, kcl_member *self)
 {
+    const struct kcl_store_line *line = c->line;
     kcl_store_join in;
     memset(&in, 0, sizeof(in));
     *self = line->options.self;
@@ -218,14 +219,14 @@ static kcl_store_join make_join(const struct kcl_store_line *line, kcl_member *s
     in.born_ms = line->born_ms;
     in.require_existing = line->options.require_existing;
     in.stream.name = line->stream_name;
-    in.stream.epoch_s = line->stream_epoch_s;
+    in.stream.epoch_s = c->ask->epoch_s != 0 ? c->ask->epoch_s : line->stream_epoch_s;
     return in;
 }
 
 static kcl_rc do_join(struct call *c)
 {
     kcl_member self;
-    kcl_store_join in = make_join(c->line, &self);
+    kcl_store_join in = make_join(c, &self);
     return c->line->options.store.ops->join(c->line->handle, &c->by, &in, &c->sink, &c->reply->answer, &c->err);
 }
 
@@ -274,7 +275,7 @@ static kcl_rc do_rejoin(struct call *c)
         kcl_member self;
         kcl_store_rejoin in;
         memset(&in, 0, sizeof(in));
-        in.join = make_join(c->line, &self);
+        in.join = make_join(c, &self);
         self.joined_us = facts->joined_us;
         in.born_ms = facts->born_ms;
         in.token_high = facts->token_high;

@@ -151,6 +151,13 @@ class Bad(Fleet):
         self.gone = getattr(self, 'gone', set()) | gone
         return len(lost)
 
+    def forgive_all(self):
+        """The stream goes with all its records."""
+        with self.ledger.lock:
+            gone = set(self.ledger.puts)
+            self.ledger.missing -= gone
+        self.gone = getattr(self, 'gone', set()) | gone
+
     def finish(self, **more):
         """Judges; what the service had no more and nobody delivered does not count."""
         delivered = {(line.key, line.number) for line in self.ledger.snapshot()}
@@ -284,7 +291,6 @@ def retention(bin_dir):
 
 def recreated(bin_dir):
     with Bad(bin_dir, shards=4) as fleet:
-        
         a, b = two_workers(fleet)
         for running in (True, False):
             wait_for('some lines', lambda: len(fleet.ledger.snapshot()) > 100)
@@ -303,6 +309,20 @@ def recreated(bin_dir):
             fleet.recover('stream deleted and made again, workers ' + ('running' if running else 'down'))
             wait_for('the leases of the old stream to go', lambda old=old: not old & set(fleet.watch.look()[0]))
             fleet.wait_even(a, b)
+        numbers = fleet.pause()
+        old = set(fleet.watch.look()[0])
+        fleet.forgive_all()
+        begun = time.monotonic()
+        fleet.call('DeleteStream', StreamName=STREAM)
+        time.sleep(3)  # nobody makes a new one at once
+        fleet.call('CreateStream', StreamName=STREAM, ShardCount=3)
+        fleet.wait_active()
+        asked = fleet.requests('DescribeStreamSummary')
+        say(f'the stream was gone for {ms(time.monotonic() - begun)}')
+        fleet.resume(numbers)
+        fleet.recover('a stream that was gone for a while')
+        check(asked < 100, f'{asked} descriptions asked for')
+        wait_for('the leases of the old stream to go', lambda: not old & set(fleet.watch.look()[0]))
         end(fleet, a, b)
 
 

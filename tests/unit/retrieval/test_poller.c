@@ -15,7 +15,7 @@ struct world {
     bool may_fetch;
     struct kcl_stream_ask ask; /* out; kind 0: none */
     struct kcl_shard_list *children;
-    size_t batches, records, ends, gones, cancels, warnings;
+    size_t batches, records, ends, doubts, gones, cancels, warnings;
     uint64_t bytes;
 };
 
@@ -55,6 +55,9 @@ static void step(struct world *w, enum kcl_poller_event_kind kind, struct kcl_st
         case POLLER_END:
             w->ends++;
             w->children = e->children;
+            break;
+        case POLLER_DOUBT:
+            w->doubts++;
             break;
         case POLLER_GONE:
             w->gones++;
@@ -262,6 +265,29 @@ static void an_expired_iterator_is_replaced_after_the_last_record(void **unused)
     wait_ask(&w);
     refuse(&w, KCL_EITERATOR, 0);
     assert_int_equal(w.ask.kind, 0);
+    finish(&w);
+}
+
+/* A stream that was made again does not know the positions of the one before. */
+static void a_refused_position_lets_the_stream_be_looked_at_first(void **unused)
+{
+    kcl_position after;
+    struct world w;
+
+    (void)unused;
+    assert_int_equal(kcl_position_after(&after, "77", 0), KCL_OK);
+    begin(&w, &after);
+    refuse(&w, KCL_EREQUEST, 0);
+    assert_int_equal(w.doubts, 1);
+    assert_true(wait_ask(&w) >= 1000); /* time for an answer */
+    refuse(&w, KCL_ENOSTREAM, 0);
+    assert_int_equal(w.doubts, 2);
+    finish(&w);
+    /* An iterator that has expired is nothing special. */
+    begin(&w, &after);
+    iterator(&w, "i");
+    refuse(&w, KCL_EITERATOR, 0);
+    assert_int_equal(w.doubts, 0);
     finish(&w);
 }
 
@@ -773,6 +799,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_from_each_kind_of_position),
         cmocka_unit_test(an_expired_iterator_is_replaced_after_the_last_record),
+        cmocka_unit_test(a_refused_position_lets_the_stream_be_looked_at_first),
         cmocka_unit_test(a_trimmed_position_goes_on_at_the_oldest_record),
         cmocka_unit_test(polls_slowly_only_when_caught_up),
         cmocka_unit_test(a_large_answer_is_paid_for),

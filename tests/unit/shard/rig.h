@@ -283,6 +283,8 @@ static inline void rig_take(struct rig *r)
         case UNIT_NEED_SYNC:
             r->syncs++;
             break;
+        case UNIT_DOUBT:
+            break;
         case UNIT_SHARD_GONE:
             r->gones++;
             break;

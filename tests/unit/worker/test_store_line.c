@@ -48,8 +48,33 @@ static kcl_rc fake_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, c
     return KCL_OK;
 }
 
-static const kcl_lease_store_ops ops = {
-    .struct_size = sizeof(ops), .name = "fake", .open = fake_open, .close = fake_close, .checkpoint = fake_checkpoint};
+static int64_t told_epoch_s;
+
+static kcl_rc fake_join(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_join *in,
+                        const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+{
+    (void)h;
+    (void)by;
+    (void)sink;
+    (void)err;
+    told_epoch_s = in->stream.epoch_s;
+    memset(ans, 0, sizeof(*ans));
+    return KCL_OK;
+}
+
+static kcl_rc fake_rejoin(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_rejoin *in,
+                          const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err)
+{
+    return fake_join(h, by, &in->join, sink, ans, err);
+}
+
+static const kcl_lease_store_ops ops = {.struct_size = sizeof(ops),
+                                        .name = "fake",
+                                        .open = fake_open,
+                                        .close = fake_close,
+                                        .join = fake_join,
+                                        .rejoin = fake_rejoin,
+                                        .checkpoint = fake_checkpoint};
 
 static void init(struct kcl_store_line *line)
 {
@@ -120,11 +145,43 @@ static void test_a_store_that_gives_no_reason_is_told_by_its_code(void **state)
     kcl_store_line_fini(&line);
 }
 
+static void perform(struct kcl_store_line *line, const struct kcl_store_ask *ask)
+{
+    struct kcl_store_reply reply;
+    struct kcl_store_node *node = kcl_store_node_new(ask);
+    assert_non_null(node);
+    kcl_store_line_push(line, node);
+    struct kcl_store_group group = kcl_store_line_take(line);
+    kcl_store_line_perform(line, &group, 1, &reply);
+    assert_int_equal(reply.rc, KCL_OK);
+    kcl_store_reply_fini(&reply);
+    kcl_store_group_fini(&group);
+}
+
+/* A store that lost everything must not hear of the stream that was before. */
+static void test_a_rejoin_names_the_stream_that_is_read_now(void **state)
+{
+    (void)state;
+    struct kcl_store_line line;
+    result = KCL_OK;
+    init(&line);
+    kcl_store_line_stream(&line, "s", 100, 0);
+    perform(&line, &(struct kcl_store_ask){.kind = KCL_STORE_JOIN});
+    assert_int_equal(told_epoch_s, 100);
+    struct kcl_facts *facts = kcl_facts_new(0);
+    assert_non_null(facts);
+    perform(&line, &(struct kcl_store_ask){.kind = KCL_STORE_REJOIN_ALL, .facts = facts, .epoch_s = 200});
+    assert_int_equal(told_epoch_s, 200);
+    kcl_facts_release(facts);
+    kcl_store_line_fini(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commits_of_one_call_are_answered_together_whatever_allocation_fails),
         cmocka_unit_test(test_a_store_that_gives_no_reason_is_told_by_its_code),
+        cmocka_unit_test(test_a_rejoin_names_the_stream_that_is_read_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
