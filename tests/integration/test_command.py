@@ -275,7 +275,7 @@ class Start(Base):
         return run('consume', '--start-timeout', '1500', *words, **more)
 
     def test_a_missing_stream(self):
-        self.assert_one_line(self.consume(*self.options('absent', 'a', '--memory')), 1, 'absent', 'KCL_ENOSTREAM')
+        self.assert_one_line(run('consume', *self.options('absent', 'a', '--memory')), 1, 'absent', 'KCL_ENOSTREAM')
 
     def test_no_credentials(self):
         env = {'AWS_ACCESS_KEY_ID': '', 'AWS_SECRET_ACCESS_KEY': ''}
