@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "leases/redis/reply.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include <hiredis/hiredis.h>
@@ -204,6 +205,19 @@ static const struct {
     {"NOSCRIPT", KCL_ESTORE}, {"MOVED", KCL_ESTORECONF},   {"ASK", KCL_ESTORECONF},  {"CROSSSLOT", KCL_ESTORECONF},
 };
 
+/* Whether the word stands in the text as a word of its own. */
+static bool says(const char *text, const char *word)
+{
+    size_t size = strlen(word);
+    for (const char *at = strstr(text, word); at; at = strstr(at + size, word)) {
+        bool begins = at == text || !isalnum((unsigned char)at[-1]);
+        if (begins && !isalnum((unsigned char)at[size])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static kcl_rc meaning(const char *text, size_t word_size)
 {
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -211,7 +225,13 @@ static kcl_rc meaning(const char *text, size_t word_size)
             return words[i].rc;
         }
     }
-    /* Rights that are refused inside a script come as a plain ERR on some versions. */
+    /* Redis before 7 wraps what a command inside a script answered into an ERR of its own. */
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (words[i].rc == KCL_ESTORE && says(text, words[i].word)) {
+            return KCL_ESTORE;
+        }
+    }
+    /* So it does with rights that are refused there. */
     if (strstr(text, "can't run this command") || strstr(text, "NOPERM") ||
         strstr(text, "called without any password") || strstr(text, "invalid password")) {
         return KCL_EACCESS;

@@ -384,6 +384,11 @@ static void test_a_reply_without_end_is_cut_off(void **state)
     kcl_redis_reader_free(reader);
 }
 
+#define IN_SCRIPT_6_2                                                                                                  \
+    "-ERR Error running script (call to f_6b1bf486c81ceb7edf3c093f4c48582e38c0e791): @user_script:75: @user_script: "  \
+    "75: "
+#define IN_SCRIPT_7 " script: 6b1bf486c81ceb7edf3c093f4c48582e38c0e791, on @user_script:75."
+
 static void test_error_lines_have_a_meaning(void **state)
 {
     static const struct {
@@ -400,6 +405,36 @@ static void test_error_lines_have_a_meaning(void **state)
         {"-MISCONF Redis is configured to save RDB snapshots\r\n", KCL_ESTORE},
         {"-MASTERDOWN Link with MASTER is down\r\n", KCL_ESTORE},
         {"-BUSY Redis is busy running a script\r\n", KCL_ESTORE},
+        /* 6.2: from a command inside a script */
+        {IN_SCRIPT_6_2 "-OOM command not allowed when used memory > 'maxmemory'. \r\n", KCL_ESTORE},
+        {IN_SCRIPT_6_2 "-READONLY You can't write against a read only replica. \r\n", KCL_ESTORE},
+        {IN_SCRIPT_6_2 "-MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on "
+                       "disk. Commands that may modify the data set are disabled, because this instance is configured "
+                       "to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). "
+                       "Please check the Redis logs for details about the RDB error. \r\n",
+         KCL_ESTORE},
+        {IN_SCRIPT_6_2 "-NOREPLICAS Not enough good replicas to write. \r\n", KCL_ESTORE},
+        /* 7.0 and 7.2 */
+        {"-OOM command not allowed when used memory > 'maxmemory'." IN_SCRIPT_7 "\r\n", KCL_ESTORE},
+        {"-READONLY You can't write against a read only replica." IN_SCRIPT_7 "\r\n", KCL_ESTORE},
+        {"-MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk. "
+         "Commands that may modify the data set are disabled, because this instance is configured to report errors "
+         "during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs "
+         "for details about the RDB error." IN_SCRIPT_7 "\r\n",
+         KCL_ESTORE},
+        {"-NOREPLICAS Not enough good replicas to write." IN_SCRIPT_7 "\r\n", KCL_ESTORE},
+        {"-OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'\r\n", KCL_ESTORE},
+        {"-READONLY Can not run script with write flag on readonly replica.\r\n", KCL_ESTORE},
+        /* all */
+        {"-OOM command not allowed when used memory > 'maxmemory'.\r\n", KCL_ESTORE},
+        {"-LOADING Redis is loading the dataset in memory\r\n", KCL_ESTORE},
+        {"-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n", KCL_ESTORE},
+        {"-NOSCRIPT No matching script. Please use EVAL.\r\n", KCL_ESTORE},
+        {IN_SCRIPT_6_2 "-LOADING Redis is loading the dataset in memory \r\n", KCL_ESTORE},
+        {IN_SCRIPT_6_2 "-BUSY Redis is busy running a script. \r\n", KCL_ESTORE},
+        {IN_SCRIPT_6_2 "-NOSCRIPT No matching script. \r\n", KCL_ESTORE},
+        {"-BUSYKEY Target key name already exists.\r\n", KCL_EDAMAGED},
+        {IN_SCRIPT_6_2 "WRONGTYPE Operation against a key holding the wrong kind of value \r\n", KCL_EDAMAGED},
         {"-MOVED 3999 127.0.0.1:6381\r\n", KCL_ESTORECONF},
         {"-ERR unknown command 'EVALSHA', with args beginning with:\r\n", KCL_ESTORECONF},
         {"-WRONGTYPE Operation against a key\r\n", KCL_EDAMAGED},
