@@ -273,6 +273,14 @@ static kcl_rc apply_rules(struct kcl_memory_op *op, enum kcl_memory_op_kind kind
     return rc == KCL_OK ? kcl_memory_look_around(op) : rc;
 }
 
+bool kcl_memory_must_reset(const struct kcl_memory_op *op, uint64_t since)
+{
+    const struct kcl_store_handle *h = op->handle;
+    const bool follows = h->forgotten >= op->meta->forgotten && h->version == since;
+
+    return since > op->meta->version || (since < op->meta->forgotten && !follows);
+}
+
 /* What a counted operation's answer shows: what its caller's table does not know. */
 static void note_since(struct kcl_memory_op *op)
 {
@@ -281,8 +289,7 @@ static void note_since(struct kcl_memory_op *op)
 
     op->shows = meta->exists && op->status != KCL_STORE_REJOIN;
     op->since = same ? op->by->version : 0;
-    op->reset = (!same && is_rejoin(op->kind)) || op->since > meta->version ||
-                (op->since < meta->forgotten && op->handle->forgotten < meta->forgotten);
+    op->reset = (!same && is_rejoin(op->kind)) || kcl_memory_must_reset(op, op->since);
 }
 
 kcl_rc kcl_memory_enter(struct kcl_memory_op *op, struct kcl_store_handle *h, const struct kcl_store_caller *by,
@@ -350,6 +357,7 @@ kcl_rc kcl_memory_leave(struct kcl_memory_op *op, kcl_rc rc, const kcl_store_sin
         if (op->shows && sink != NULL) {
             kcl_memory_show(op, sink, ans);
             op->handle->forgotten = op->meta->forgotten;
+            op->handle->version = ans->version;
         }
     }
     if (options->unlock != NULL) {

@@ -136,7 +136,9 @@ struct kcl_memory_store {
 
 struct kcl_store_handle {
     struct kcl_memory_app *app;
-    uint64_t forgotten; /* tombstones up to this version are known to be dropped */
+    /* Who was answered up to `version` knows that tombstones up to `forgotten` were dropped. */
+    uint64_t forgotten;
+    uint64_t version;
 };
 
 enum kcl_memory_op_kind {
@@ -218,6 +220,8 @@ void kcl_memory_make_meta(struct kcl_memory_op *op, uint64_t counter, int64_t ho
 bool kcl_memory_rule_on(const struct kcl_memory_op *op, uint32_t rule);
 bool kcl_memory_calm(const struct kcl_memory_op *op);
 
+/** Whether a caller that knows `since` must forget everything first. */
+bool kcl_memory_must_reset(const struct kcl_memory_op *op, uint64_t since);
 /** Opens a new generation above `above`: all must rejoin. */
 void kcl_memory_open_generation(struct kcl_memory_op *op, uint64_t above);
 

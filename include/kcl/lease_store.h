@@ -78,9 +78,9 @@
  * caller then knows everything, and ans->more says that there is more. Deleted
  * leases and members stay in the list as tombstones for at least an hour; a
  * caller that knows an older version gets sink->on_reset first, and everything
- * (a handle remembers that it did, for the pages that follow: use one handle a
- * caller). A rejoin of another generation gets on_reset too. The caller's own
- * change is shown as any other. A REJOIN shows nothing and has version 0.
+ * (a handle remembers that it did, for the pages that follow, asked for with the
+ * version that was answered: use one handle a caller). A rejoin of another generation gets on_reset too. The caller's
+ * own change is shown as any other. A REJOIN shows nothing and has version 0.
  *
  * Saying an operation again (its answer was lost) does no harm: each paragraph
  * below says what the second one answers.

@@ -29,9 +29,11 @@ struct kcl_store_handle {
     bool identified; /* scripts can read which server they run on */
     char meta_key[KCL_REDIS_KEY_SIZE];
     char client_name[KCL_REDIS_KEY_SIZE];
-    /* Whom the last answer went to, and the deletions it knows of since: a caller that reads
-     * the next page after a reset is not told to forget everything again. */
+    /* Whom the last answer went to, up to which version, and the deletions it knows of since: a caller
+     * that reads the next page after a reset is not told to forget everything again. One that did not
+     * take the answer in comes with an older version. */
     char seen_worker[KCL_WORKER_ID_SIZE];
+    uint64_t seen_version;
     uint64_t seen_floor;
 };
 

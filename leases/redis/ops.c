@@ -31,7 +31,7 @@ static void begin(struct call *c, kcl_store_handle *h, enum kcl_redis_script scr
     if (getrandom(&nonce, sizeof nonce, 0) != (ssize_t)sizeof nonce) {
         c->rc = KCL_ESTATE;
     }
-    bool goes_on = by->worker && strcmp(by->worker, h->seen_worker) == 0;
+    bool goes_on = by->worker && strcmp(by->worker, h->seen_worker) == 0 && by->version == h->seen_version;
     kcl_redis_args_init(&c->args);
     kcl_redis_script_begin(&c->args, h->meta_key);
     if (by == &nobody || script == KCL_SCRIPT_READ) {
@@ -73,6 +73,7 @@ static kcl_rc refusal(const struct kcl_redis_answer *answer, const kcl_store_str
 static void remember(struct call *c, const struct kcl_redis_answer *answer)
 {
     kcl_store_handle *h = c->h;
+    h->seen_version = answer->ans.version;
     h->seen_floor = answer->floor;
     if (!kcl_string_copy(h->seen_worker, sizeof h->seen_worker, c->by->worker)) {
         h->seen_floor = 0;

@@ -397,7 +397,9 @@ static void test_who_knows_less_than_the_tombstones_begins_anew(struct conform *
     CHECK_STATUS(c, conform_read(reader, known), KCL_STORE_OK);
     CHECK(c, reader->resets == 1 && reader->shown == 1 && conform_member(reader, "a#1") != NULL);
     CHECK_STATUS(c, conform_read(reader, known), KCL_STORE_OK);
-    CHECK(c, reader->resets == 1); /* the next page of the same */
+    CHECK(c, reader->resets == 2 && reader->shown == 1); /* it had no room for that answer */
+    CHECK_STATUS(c, conform_read(reader, reader->ans.version), KCL_STORE_OK);
+    CHECK(c, reader->resets == 2 && reader->shown == 0);
 }
 
 const struct kcl_conformance_test conform_members[] = {
