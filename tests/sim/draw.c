@@ -144,6 +144,28 @@ void sim_draw(struct sim_options *o, uint64_t seed)
     }
 }
 
+void sim_draw_large(struct sim_options *o, uint64_t number)
+{
+    struct kcl_rng rng;
+    memset(o, 0, sizeof(*o));
+    kcl_rng_init(&rng, number);
+    o->seed = number;
+    draw_large(o, &rng);
+    o->shards = 2000;
+    o->handoff_ms = o->lease_duration_ms;
+    o->budget_bytes = 64 << 20;
+    o->callback_timeout_ms = 600000;
+    o->on_failure_attempts = 1;
+    o->faults[SIM_CRASH] = 2;
+    o->faults[SIM_JOIN] = 2;
+    o->faults[SIM_LEAVE] = 2;
+    o->faults[SIM_SPLIT] = 4;
+    o->faults[SIM_MERGE] = 2;
+    o->faults[SIM_WIPE] = 1;
+    o->faults[SIM_SNAPSHOT] = o->faults[SIM_RESTORE] = o->faults[SIM_BLACKOUT] = number % 2 == 0 ? 1 : 0;
+    o->require_existing = true;
+}
+
 void sim_print_options(const struct sim_options *o)
 {
     static const char *const positions[] = {

@@ -4,6 +4,7 @@
  * sim --seed S [--print]         one of them, with its story
  *     [--without FAULT]...       and without that kind of fault (or "silent", "stuck", ...: see extras)
  * sim --rules [RULE] [--print]   worlds without one rule: each must be found out (R, W: lease protocol; P: all else)
+ * sim --large                    a few worlds of 2,000 leases and 20 workers
  * sim --hash [N]                 N worlds twice: the same hash?
  *
  * KCL_SIM_SEEDS is the default of N. A failing world is made smaller before its
@@ -156,6 +157,33 @@ static int run_hash(uint64_t count)
     return hashes[0] == hashes[1] ? 0 : 1;
 }
 
+/* How much slower than a release build this one runs. */
+static uint64_t slower(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload != NULL && strstr(preload, "vgpreload") != NULL ? 50 : SLOWER;
+}
+
+/* The second one only where all is wanted. Builds that are slow get smaller ones. */
+static int run_large(bool print)
+{
+    uint64_t failed = 0;
+    uint64_t count = getenv("KCL_FULL") != NULL ? SIM_LARGE_N : 1;
+    for (uint64_t number = 1; number <= count; number++) {
+        struct sim_options options;
+        char violation[256];
+        uint64_t hash;
+        sim_draw_large(&options, number);
+        options.shards /= slower();
+        options.print = print;
+        bool ok = sim_run(&options, &hash, violation);
+        failed += ok ? 0 : 1;
+        printf("%zu leases, %zu workers: %s\n", options.shards, options.workers, ok ? "ok" : violation);
+        fflush(stdout);
+    }
+    return failed == 0 ? 0 : 1;
+}
+
 static bool leave_out(struct sim_options *options, const char *name)
 {
     for (size_t what = 0; what < SIM_FAULTS_N + EXTRAS_N; what++) {
@@ -187,15 +215,8 @@ static int run_one(uint64_t seed, bool print, int argc, char **argv)
 static int usage(void)
 {
     fprintf(stderr, "usage: sim [--seeds N] [--from S] | --seed S [--print] [--without WHAT]... | "
-                    "--rules [RULE] [--print] | --hash [N]\n");
+                    "--rules [RULE] [--print] | --large | --hash [N]\n");
     return 2;
-}
-
-/* How much slower than a release build this one runs. */
-static uint64_t slower(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-    return preload != NULL && strstr(preload, "vgpreload") != NULL ? 50 : SLOWER;
 }
 
 static int run_rules(const char *which, bool print)
@@ -218,7 +239,8 @@ int main(int argc, char **argv)
         bool has_value = i + 1 < argc && argv[i + 1][0] != '-';
         if (strcmp(argv[i], "--print") == 0) {
             print = true;
-        } else if (strcmp(argv[i], "--rules") == 0 || strcmp(argv[i], "--hash") == 0) {
+        } else if (strcmp(argv[i], "--large") == 0 || strcmp(argv[i], "--rules") == 0 ||
+                   strcmp(argv[i], "--hash") == 0) {
             mode = argv[i];
             which = has_value ? argv[++i] : NULL;
         } else if (!has_value) {
@@ -237,6 +259,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "--rules") == 0) {
         return run_rules(which, print);
+    }
+    if (strcmp(mode, "--large") == 0) {
+        return run_large(print);
     }
     if (strcmp(mode, "--hash") == 0) {
         return run_hash(which != NULL ? strtoull(which, NULL, 10) : HASH_SEEDS);

@@ -9,9 +9,9 @@
 #include "kcl/worker/router_state.h"
 #include "tests/sim/world.h"
 
-static bool has(const struct sim_world *w, enum sim_mutant mutant)
+static bool has(const struct sim_world *w, uint64_t mutant)
 {
-    return (w->options.mutants & (uint32_t)mutant) != 0;
+    return (w->options.mutants & mutant) != 0;
 }
 
 void sim_mutate_options(const struct sim_world *w, struct kcl_router_options *options)
@@ -167,6 +167,9 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
         for (size_t i = 0; i < event->group.count; i++) {
             put_off_deadlines(worker, &event->replies[i].changes);
         }
+    }
+    if (has(w, SIM_MUTANT_NO_BUDGET)) {
+        worker->router->budget.limit_bytes = UINT64_MAX / 2;
     }
     if (event->answer != NULL) {
         mutate_answer(w, event->answer);

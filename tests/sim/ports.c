@@ -6,7 +6,11 @@
 #include "kcl/base/alloc.h"
 #include "kcl/retrieval/pace.h"
 #include "kcl/shard/unit.h"
+#include "kcl/worker/router_state.h"
 #include "tests/sim/world.h"
+
+/* Between two answers beyond the budget, at least. */
+#define BEYOND_MS 500
 
 static void see_nothing(void *user)
 {
@@ -94,6 +98,21 @@ static void check_pace(struct sim_worker *worker, const struct kcl_stream_ask *a
     slot->read_ms = w->now_ms;
 }
 
+/* Who holds more than it may asks for one answer at a time, when nothing has moved for a while. */
+static void check_budget(struct sim_worker *worker, const struct kcl_stream_ask *ask)
+{
+    struct sim_world *w = worker->world;
+    uint64_t used = worker->router->budget.used_bytes;
+    if (ask->kind != KCL_STREAM_RECORDS || used < worker->budget_bytes) {
+        return;
+    }
+    if (worker->beyond_ms != 0 && w->now_ms < worker->beyond_ms + BEYOND_MS) {
+        sim_violation(w, "w%zu holds %" PRIu64 " bytes of %" PRIu64 " and asks for more", worker->index, used,
+                      worker->budget_bytes);
+    }
+    worker->beyond_ms = w->now_ms;
+}
+
 static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *submitted)
 {
     struct sim_worker *worker = self;
@@ -101,6 +120,7 @@ static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *submitted)
     struct kcl_stream_ask ask = *submitted;
     struct kcl_stream_answer *answer = sim_must(calloc(1, sizeof(*answer)));
     check_pace(worker, &ask);
+    check_budget(worker, &ask);
     sim_mutate_stream_ask(worker, &ask);
     answer->slot = ask.slot;
     answer->op = ask.op;

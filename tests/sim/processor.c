@@ -311,7 +311,7 @@ void sim_runner_done(struct sim_worker *worker, struct sim_event *event)
     }
     if (ours) {
         sim_failures_end(w, worker, slot, &ask, ok);
-        uint32_t drops = ask.dead_letter ? SIM_MUTANT_DROPS_LETTER : SIM_MUTANT_DROPS;
+        uint64_t drops = ask.dead_letter ? SIM_MUTANT_DROPS_LETTER : SIM_MUTANT_DROPS;
         ok = ok || ((w->options.mutants & drops) != 0 && slot->failures >= w->options.on_failure_attempts);
     }
     kcl_block_release(block);
@@ -385,6 +385,9 @@ static void runner_abandon(void *self, uint64_t id)
     if (w->now_ms < slot->asked_ms + w->options.callback_timeout_ms) {
         sim_violation(w, "a callback of %s was given up after %" PRIu64 " ms", w->stream.shards[slot->shard].id,
                       w->now_ms - slot->asked_ms);
+    }
+    if ((w->options.mutants & SIM_MUTANT_NO_BUDGET) == 0) {
+        ((struct sim_worker *)self)->budget_bytes = ((struct sim_worker *)self)->router->budget.limit_bytes;
     }
     slot->abandoned = true;
     slot->used = slot->running;

@@ -15,7 +15,7 @@
 #include "kcl/base/rng.h"
 #include "kcl/port/stream_port.h"
 
-#define SIM_SHARDS_MAX 320
+#define SIM_SHARDS_MAX 2400
 #define SIM_CREATED_S  1700000000
 
 struct sim_record {

@@ -199,6 +199,7 @@ struct sim_worker *sim_start_worker(struct sim_world *w)
     worker->index = w->workers_count;
     worker->alive = true;
     worker->wake_ms = KCL_NEVER;
+    worker->budget_bytes = w->options.budget_bytes;
     bool limited = w->options.max_leases != 0 && worker->index % 2 == 1 && !w->calm;
     worker->max_leases = limited ? w->options.max_leases : SIM_SHARDS_MAX;
     size_t nonce = (w->options.mutants & SIM_MUTANT_SAME_IDS) != 0 ? 0 : worker->index;

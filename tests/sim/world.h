@@ -33,7 +33,8 @@
 #include "tests/sim/sim_stream.h"
 
 #define SIM_WORKERS_MAX 48 /* over a whole run: each start is another */
-#define SIM_CALLS_MAX   3  /* checkpoint calls of one callback */
+#define SIM_LARGE_N     2
+#define SIM_CALLS_MAX   3 /* checkpoint calls of one callback */
 
 /** What can go wrong, or simply happen. */
 enum sim_fault {
@@ -67,38 +68,37 @@ enum sim_fault {
 extern const char *const sim_fault_names[SIM_FAULTS_N];
 
 /** Workers that break one of their own rules: only to prove what the rule is for. */
-enum sim_mutant {
-    SIM_MUTANT_SAME_IDS = 1 << 0,        /* R16: a restart has the id of its predecessor */
-    SIM_MUTANT_GOES_ON = 1 << 1,         /* R21, W2: delivers after `pass` or `end` was sent */
-    SIM_MUTANT_LATEST = 1 << 2,          /* R22: leases are created at LATEST */
-    SIM_MUTANT_NO_LIFE = 1 << 3,         /* W1: nobody looks at the life before a callback */
-    SIM_MUTANT_NO_DEADLINE = 1 << 4,     /* W3: the local deadline of a hand-off is far away */
-    SIM_MUTANT_REVIVES = 1 << 5,         /* W4: a life that ran out is forgotten */
-    SIM_MUTANT_DROPS = 1 << 6,           /* a batch that failed often enough counts as processed */
-    SIM_MUTANT_DROPS_LETTER = 1 << 7,    /* so do records that dead_letter refused */
-    SIM_MUTANT_FEW_ATTEMPTS = 1 << 8,    /* one failure is enough, whatever was configured */
-    SIM_MUTANT_WHOLE_LETTER = 1 << 9,    /* bisect does not halve */
-    SIM_MUTANT_NO_STOP = 1 << 10,        /* stop is retry */
-    SIM_MUTANT_NO_REST = 1 << 11,        /* a shard that stopped is given back at once */
-    SIM_MUTANT_NO_WATCH = 1 << 12,       /* nobody watches progress */
-    SIM_MUTANT_HASTY_WATCH = 1 << 13,    /* callbacks that fail and return are no progress */
-    SIM_MUTANT_IMMORTAL = 1 << 14,       /* a worker's life does not end */
-    SIM_MUTANT_NO_PACE = 1 << 15,        /* the next answer is asked for at once */
-    SIM_MUTANT_EXPIRED_LATEST = 1 << 16, /* a new iterator begins at the newest record */
-    SIM_MUTANT_EXPIRED_OLDEST = 1 << 17, /* or at the oldest */
-    SIM_MUTANT_FIRST_REFUSAL = 1 << 18,  /* a position that is refused once is taken as trimmed away */
-    SIM_MUTANT_TRIMMED_ENDS = 1 << 19,   /* and one that is trimmed away as the end */
-    SIM_MUTANT_UNKNOWN_ENDS = 1 << 20,   /* so is a shard that the service does not know for a moment */
-    SIM_MUTANT_CUT_ENDS = 1 << 21,       /* so is an answer that is cut */
-    SIM_MUTANT_SAME_LIMIT = 1 << 22,     /* what was too big is asked for again */
-    SIM_MUTANT_OLD_EPOCH = 1 << 23,      /* a stream that was made again is taken for the old one */
-    SIM_MUTANT_LATE_CHILDREN = 1 << 24,  /* children begin at the newest record */
-    SIM_MUTANT_NO_ORPHANS = 1 << 25,     /* shards whose parents have left are not seen */
-    SIM_MUTANT_NO_CHILDREN = 1 << 26,    /* nobody looks for children that no parent told of */
-    SIM_MUTANT_HOLDS_ON = 1 << 28,       /* a worker whose life ran out goes on with what a rejoin leaves it */
-    SIM_MUTANT_NO_DELETE = 1 << 29,      /* the planner gives out what it should delete */
-    SIM_MUTANT_NO_WAIT = 1 << 30         /* the planner gives out what waits for its parents */
-};
+#define SIM_MUTANT_SAME_IDS       (UINT64_C(1) << 0)  /* R16: a restart has the id of its predecessor */
+#define SIM_MUTANT_GOES_ON        (UINT64_C(1) << 1)  /* R21, W2: delivers after `pass` or `end` was sent */
+#define SIM_MUTANT_LATEST         (UINT64_C(1) << 2)  /* R22: leases are created at LATEST */
+#define SIM_MUTANT_NO_LIFE        (UINT64_C(1) << 3)  /* W1: nobody looks at the life before a callback */
+#define SIM_MUTANT_NO_DEADLINE    (UINT64_C(1) << 4)  /* W3: the local deadline of a hand-off is far away */
+#define SIM_MUTANT_REVIVES        (UINT64_C(1) << 5)  /* W4: a life that ran out is forgotten */
+#define SIM_MUTANT_DROPS          (UINT64_C(1) << 6)  /* a batch that failed often enough counts as processed */
+#define SIM_MUTANT_DROPS_LETTER   (UINT64_C(1) << 7)  /* so do records that dead_letter refused */
+#define SIM_MUTANT_FEW_ATTEMPTS   (UINT64_C(1) << 8)  /* one failure is enough, whatever was configured */
+#define SIM_MUTANT_WHOLE_LETTER   (UINT64_C(1) << 9)  /* bisect does not halve */
+#define SIM_MUTANT_NO_STOP        (UINT64_C(1) << 10) /* stop is retry */
+#define SIM_MUTANT_NO_REST        (UINT64_C(1) << 11) /* a shard that stopped is given back at once */
+#define SIM_MUTANT_NO_WATCH       (UINT64_C(1) << 12) /* nobody watches progress */
+#define SIM_MUTANT_HASTY_WATCH    (UINT64_C(1) << 13) /* callbacks that fail and return are no progress */
+#define SIM_MUTANT_IMMORTAL       (UINT64_C(1) << 14) /* a worker's life does not end */
+#define SIM_MUTANT_NO_PACE        (UINT64_C(1) << 15) /* the next answer is asked for at once */
+#define SIM_MUTANT_EXPIRED_LATEST (UINT64_C(1) << 16) /* a new iterator begins at the newest record */
+#define SIM_MUTANT_EXPIRED_OLDEST (UINT64_C(1) << 17) /* or at the oldest */
+#define SIM_MUTANT_FIRST_REFUSAL  (UINT64_C(1) << 18) /* a position that is refused once is taken as trimmed away */
+#define SIM_MUTANT_TRIMMED_ENDS   (UINT64_C(1) << 19) /* and one that is trimmed away as the end */
+#define SIM_MUTANT_UNKNOWN_ENDS   (UINT64_C(1) << 20) /* so is a shard that the service does not know for a moment */
+#define SIM_MUTANT_CUT_ENDS       (UINT64_C(1) << 21) /* so is an answer that is cut */
+#define SIM_MUTANT_SAME_LIMIT     (UINT64_C(1) << 22) /* what was too big is asked for again */
+#define SIM_MUTANT_OLD_EPOCH      (UINT64_C(1) << 23) /* a stream that was made again is taken for the old one */
+#define SIM_MUTANT_LATE_CHILDREN  (UINT64_C(1) << 24) /* children begin at the newest record */
+#define SIM_MUTANT_NO_ORPHANS     (UINT64_C(1) << 25) /* shards whose parents have left are not seen */
+#define SIM_MUTANT_NO_CHILDREN    (UINT64_C(1) << 26) /* nobody looks for children that no parent told of */
+#define SIM_MUTANT_HOLDS_ON       (UINT64_C(1) << 27) /* a worker whose life ran out goes on with what a rejoin leaves it */
+#define SIM_MUTANT_NO_DELETE      (UINT64_C(1) << 28) /* the planner gives out what it should delete */
+#define SIM_MUTANT_NO_WAIT        (UINT64_C(1) << 29) /* the planner gives out what waits for its parents */
+#define SIM_MUTANT_NO_BUDGET      (UINT64_C(1) << 30) /* what is at hand is not counted */
 
 /** A fault that is not drawn, but comes in each world of a scene, at a time between two of the run. */
 struct sim_step {
@@ -148,7 +148,7 @@ struct sim_options {
     bool no_children;              /* the stream does not tell a closed shard's children */
     bool require_existing;         /* the application is made beforehand; an empty store is refused */
     uint32_t rules_off;            /* of the memory store */
-    uint32_t mutants;
+    uint64_t mutants;
     bool print; /* the story */
 };
 
@@ -236,6 +236,8 @@ struct sim_worker {
     bool left; /* the store has carried out its leave */
     uint64_t frozen_until_ms;
     uint64_t cut_until_ms;
+    uint64_t budget_bytes; /* what it may hold; more with threads that were left behind */
+    uint64_t beyond_ms;    /* when it asked for more than that last */
     uint64_t mute_until_ms;
     uint64_t mute_upto;  /* slots; a reader that begins later is heard again */
     int mute_shard;      /* index; -1 all */
@@ -323,6 +325,8 @@ struct sim_world {
 bool sim_run(const struct sim_options *options, uint64_t *hash, char violation[256]);
 /** Draws options from a seed: which faults there are, and how many. */
 void sim_draw(struct sim_options *options, uint64_t seed);
+/** One of SIM_LARGE_N worlds of 2,000 leases and 20 workers. */
+void sim_draw_large(struct sim_options *options, uint64_t number);
 void sim_print_options(const struct sim_options *options);
 /** Whether worlds without a rule are found out, and the same worlds with it are clean. */
 struct sim_proof {

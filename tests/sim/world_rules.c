@@ -10,7 +10,7 @@
 
 struct row {
     struct sim_proof proof;
-    uint32_t mutants;
+    uint64_t mutants;
     uint32_t rules_off;
     void (*draw)(struct sim_options *o);
 };
@@ -120,6 +120,13 @@ static void draw_unknown(struct sim_options *o)
 static void draw_big(struct sim_options *o)
 {
     o->too_big = 2;
+}
+
+static void draw_tight(struct sim_options *o)
+{
+    o->budget_bytes = 1000;
+    o->put_every_ms = 5;
+    o->callback_ms = 500;
 }
 
 static void draw_remade(struct sim_options *o)
@@ -239,6 +246,10 @@ static const struct row rows[] = {
      SIM_MUTANT_NO_ORPHANS,
      0,
      draw_orphans},
+    {{.rule = "P24", .without = "what is at hand is not counted against the budget", .found = "asks for more"},
+     SIM_MUTANT_NO_BUDGET,
+     0,
+     draw_tight},
 };
 
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
