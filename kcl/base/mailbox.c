@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kcl/base/mailbox.h"
 
-#include <poll.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -11,8 +11,9 @@
 #include "kcl/base/clock.h"
 #include "kcl/base/trace.h"
 
-/* ppoll's time does not pass while the machine is suspended: no single wait with
-   an end is longer than this, so a deadline is noticed that late after a resume. */
+/* Condition variables do not know the clock that goes on while the machine is
+   suspended: no single wait with an end is longer than this, so a deadline is
+   noticed that late after a resume. */
 #define SLICE_MS 250
 
 /* Fails only when the memory is no lock any more; going on unlocked would damage more. */
@@ -21,6 +22,19 @@ static void must(int rc)
     if (rc != 0) {
         abort();
     }
+}
+
+static bool init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    bool ok;
+
+    if (pthread_condattr_init(&attributes) != 0) {
+        return false;
+    }
+    ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(condition, &attributes) == 0;
+    must(pthread_condattr_destroy(&attributes));
+    return ok;
 }
 
 kcl_rc kcl_mailbox_init(struct kcl_mailbox *m, size_t room, bool with_fd, void (*wake)(void *user), void *wake_user)
@@ -33,9 +47,14 @@ kcl_rc kcl_mailbox_init(struct kcl_mailbox *m, size_t room, bool with_fd, void (
     if (pthread_mutex_init(&m->shared.lock, NULL) != 0) {
         return KCL_ENOMEM;
     }
+    if (!init_condition(&m->shared.something)) {
+        must(pthread_mutex_destroy(&m->shared.lock));
+        return KCL_ENOMEM;
+    }
     if (with_fd) {
         m->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (m->fd < 0) {
+            must(pthread_cond_destroy(&m->shared.something));
             must(pthread_mutex_destroy(&m->shared.lock));
             return KCL_EFULL;
         }
@@ -50,17 +69,19 @@ void kcl_mailbox_fini(struct kcl_mailbox *m)
         (void)close(m->fd); /* an eventfd holds nothing that could be lost */
         m->fd = -1;
     }
+    must(pthread_cond_destroy(&m->shared.something));
     must(pthread_mutex_destroy(&m->shared.lock));
 }
 
 /* The descriptor is written when the mailbox stops being empty and read when it
    becomes empty, both under the lock: it is readable exactly while there is
    something, and its counter is 0 or 1, so neither call can block or fail. */
-static void raise_fd(struct kcl_mailbox *m)
+static void announce(struct kcl_mailbox *m)
 {
     if (m->fd >= 0) {
         must(eventfd_write(m->fd, 1));
     }
+    must(pthread_cond_broadcast(&m->shared.something));
 }
 
 static void lower_fd(struct kcl_mailbox *m)
@@ -87,7 +108,7 @@ static kcl_rc put(struct kcl_mailbox *m, struct kcl_message *message, bool contr
     was_empty = m->shared.first == NULL;
     if (was_empty) {
         m->shared.first = message;
-        raise_fd(m);
+        announce(m);
     } else {
         m->shared.last->next = message;
     }
@@ -134,36 +155,39 @@ struct kcl_message *kcl_mailbox_take(struct kcl_mailbox *m, bool *closed)
     return message;
 }
 
-static bool has_something(struct kcl_mailbox *m)
+/* Waits for one slice; the lock is held, but for the wait itself. */
+static void wait_slice(struct kcl_mailbox *m, uint64_t slice_ms)
 {
-    bool has;
+    struct timespec end;
+    int rc;
 
-    must(pthread_mutex_lock(&m->shared.lock));
-    has = m->shared.first != NULL || m->shared.closed;
-    must(pthread_mutex_unlock(&m->shared.lock));
-    return has;
+    must(clock_gettime(CLOCK_MONOTONIC, &end));
+    end.tv_nsec += (long)slice_ms * 1000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_nsec -= 1000000000;
+        end.tv_sec++;
+    }
+    rc = pthread_cond_timedwait(&m->shared.something, &m->shared.lock, &end);
+    must(rc == ETIMEDOUT ? 0 : rc);
 }
 
 void kcl_mailbox_wait(struct kcl_mailbox *m, uint64_t until_ms)
 {
-    struct pollfd fd = {m->fd, POLLIN, 0};
+    must(pthread_mutex_lock(&m->shared.lock));
+    while (m->shared.first == NULL && !m->shared.closed) {
+        uint64_t now_ms;
 
-    (void)kcl_check(NULL, m->fd >= 0);
-    while (!has_something(m)) {
-        struct timespec slice = {0, 0};
-
-        if (until_ms != UINT64_MAX) {
-            uint64_t now_ms = kcl_clock_ms();
-            uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
-
-            if (left_ms == 0) {
-                return;
-            }
-            slice.tv_nsec = (long)(left_ms < SLICE_MS ? left_ms : SLICE_MS) * 1000000;
+        if (until_ms == UINT64_MAX) {
+            must(pthread_cond_wait(&m->shared.something, &m->shared.lock));
+            continue;
         }
-        /* Whatever ends the wait, a signal too: the state of the mailbox and the clock decide. */
-        (void)ppoll(&fd, 1, until_ms == UINT64_MAX ? NULL : &slice, NULL);
+        now_ms = kcl_clock_ms();
+        if (now_ms >= until_ms) {
+            break;
+        }
+        wait_slice(m, until_ms - now_ms < SLICE_MS ? until_ms - now_ms : SLICE_MS);
     }
+    must(pthread_mutex_unlock(&m->shared.lock));
 }
 
 void kcl_mailbox_close(struct kcl_mailbox *m)
@@ -174,7 +198,7 @@ void kcl_mailbox_close(struct kcl_mailbox *m)
     was_open = !m->shared.closed;
     m->shared.closed = true;
     if (was_open && m->shared.first == NULL) {
-        raise_fd(m);
+        announce(m);
     }
     must(pthread_mutex_unlock(&m->shared.lock));
     if (was_open && m->wake != NULL) {

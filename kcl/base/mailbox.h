@@ -30,6 +30,7 @@ struct kcl_mailbox {
     int fd; /* eventfd: readable while not empty or closed, when made with an fd; else -1 */
     struct {
         pthread_mutex_t lock;
+        pthread_cond_t something; /* arrived, or closed */
         struct kcl_message *first;
         struct kcl_message *last;
         size_t count;
@@ -40,7 +41,7 @@ struct kcl_mailbox {
 
 /**
  * KCL_ENOMEM, or KCL_EFULL when no descriptor is left.
- * @param with_fd also make an eventfd, so that a reader can poll or wait with a time-out
+ * @param with_fd also make an eventfd, for a reader that polls it beside other descriptors
  */
 KCL_MUST_CHECK kcl_rc kcl_mailbox_init(struct kcl_mailbox *m, size_t room, bool with_fd, void (*wake)(void *user),
                                        void *wake_user);
@@ -52,8 +53,7 @@ KCL_MUST_CHECK kcl_rc kcl_mailbox_put(struct kcl_mailbox *m, struct kcl_message 
 KCL_MUST_CHECK kcl_rc kcl_mailbox_put_control(struct kcl_mailbox *m, struct kcl_message *message);
 /** Takes the oldest message, or NULL. `closed` (may be NULL): empty and closed. Reader only; does not block. */
 struct kcl_message *kcl_mailbox_take(struct kcl_mailbox *m, bool *closed);
-/** Waits until there is a message or it is closed, or until CLOCK_BOOTTIME `until_ms` (UINT64_MAX: for ever). Needs
- * with_fd. */
+/** Waits until there is a message or it is closed, or until CLOCK_BOOTTIME `until_ms` (UINT64_MAX: for ever). */
 void kcl_mailbox_wait(struct kcl_mailbox *m, uint64_t until_ms);
 void kcl_mailbox_close(struct kcl_mailbox *m);
 

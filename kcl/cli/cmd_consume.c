@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <kcl/kcl.h>
@@ -192,10 +193,21 @@ static int exit_code(kcl_rc rc, const kcl_error *err)
     return rc == KCL_OK ? KCL_EXIT_OK : rc == KCL_EBUSY ? KCL_EXIT_LEFT : KCL_EXIT_FAILED;
 }
 
+/* A connection of each shard is a descriptor: the command takes as many as it may have. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* the worker tells when they are too few */
+    }
+}
+
 static int work(const kcl_config *config)
 {
     kcl_worker *worker = NULL;
     kcl_error err = {0};
+    raise_descriptors();
     kcl_rc rc = kcl_worker_new(&worker, config, &err);
     if (rc != KCL_OK) {
         kcl_print_error(COMMAND, &err);

@@ -70,7 +70,7 @@ static struct kcl_checkpointer *new_slot(const struct kcl_runners *r, const stru
     if (kcl_lock_init(&c->shared.lock) != KCL_OK) {
         goto out_block;
     }
-    if (kcl_mailbox_init(&c->inbox, INBOX_ROOM, true, NULL, NULL) != KCL_OK) {
+    if (kcl_mailbox_init(&c->inbox, INBOX_ROOM, false, NULL, NULL) != KCL_OK) {
         goto out_lock;
     }
     atomic_init(&c->refs, 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kcl/worker/host.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "kcl/base/clock.h"
@@ -78,4 +80,30 @@ bool kcl_host_process_gone(uint64_t pid, uint64_t pid_started)
     }
     uint64_t started = 0;
     return started_at(pid, &started) && started != pid_started;
+}
+
+static uint64_t count_open(void)
+{
+    uint64_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL) {
+        return 0;
+    }
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    (void)closedir(folder);
+    return count > 3 ? count - 3 : 0; /* ".", "..", and the one it was counted with */
+}
+
+void kcl_host_count_descriptors(struct kcl_host_descriptors *out)
+{
+    struct rlimit limit;
+    memset(out, 0, sizeof(*out));
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    out->soft = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+    out->hard = limit.rlim_max == RLIM_INFINITY ? UINT64_MAX : limit.rlim_max;
+    out->open = count_open();
 }

@@ -24,4 +24,12 @@ void kcl_host_read(struct kcl_host *host);
 /** Whether a process of this host and boot is certainly gone: no such id, or one that started at another time. */
 bool kcl_host_process_gone(uint64_t pid, uint64_t pid_started);
 
+/** How many descriptors this process may have open (soft and hard limit), and has. 0: unknown. */
+struct kcl_host_descriptors {
+    uint64_t soft;
+    uint64_t hard;
+    uint64_t open;
+};
+void kcl_host_count_descriptors(struct kcl_host_descriptors *out);
+
 #endif /* KCL_WORKER_HOST_H */

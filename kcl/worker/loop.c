@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 
@@ -7,9 +8,12 @@
 #include "kcl/base/error.h"
 #include "kcl/worker/trace_log.h"
 #include "kcl/worker/worker_state.h"
+#include "leases/table.h"
 
 /* The longest sleep: bytes that a user retained come back without a message. */
 #define SLEEP_MAX_MS 500
+/* Descriptors beside one connection of each shard: the store's, the loop's own, connections that are replaced. */
+#define FDS_BESIDE 24
 /* A poll that fails returns at once: the loop must not spin on it. */
 #define POLL_FAILED_MS 100
 
@@ -263,6 +267,29 @@ void kcl_loop_fini(struct kcl_worker *w)
 
 /* ---- the loop ---- */
 
+static void count_descriptors(struct kcl_worker *w)
+{
+    kcl_host_count_descriptors(&w->fd);
+    uint64_t taken = w->fd.open + FDS_BESIDE;
+    w->connections_max = w->fd.soft == 0 ? UINT64_MAX : w->fd.soft > taken ? w->fd.soft - taken : 0;
+}
+
+/* Any worker may be the only one left: then it reads all shards, or as many as it may take. Told once. */
+static void look_at_descriptors(struct kcl_worker *w)
+{
+    uint64_t shards = kcl_router_table(w->router)->leases.count;
+    uint64_t most = w->config->numbers[KCL_OPTION_max_leases];
+    shards = shards < most ? shards : most;
+    if (shards <= w->connections_max) {
+        return;
+    }
+    kcl_log_write(&w->log, KCL_LOG_WARN, "worker", "worker.descriptors", NULL, 0,
+                  "%" PRIu64 " shards need about %" PRIu64 " descriptors, and this process may open %" PRIu64
+                  " (hard limit %" PRIu64 "): raise the limit (ulimit -n, LimitNOFILE=, setrlimit), or set max_leases",
+                  shards, shards + w->fd.open + FDS_BESIDE, w->fd.soft, w->fd.hard);
+    w->connections_max = UINT64_MAX;
+}
+
 static void take_message(struct kcl_worker *w, uint64_t now_ms, struct kcl_message *message)
 {
     switch (message->kind) {
@@ -342,6 +369,7 @@ static void turn(struct kcl_worker *w)
     uint64_t now_ms = kcl_clock_ms();
     take_in(w, now_ms);
     kcl_router_turn(w->router, now_ms);
+    look_at_descriptors(w);
     for (uint64_t slot; (slot = kcl_router_resume(w->router)) != 0;) {
         kcl_service_resume(w->service, slot);
     }
@@ -354,6 +382,7 @@ static void turn(struct kcl_worker *w)
 void kcl_loop_run(void *user)
 {
     struct kcl_worker *w = user;
+    count_descriptors(w);
     kcl_router_start(w->router, kcl_clock_ms());
     while (!kcl_router_ended(w->router)) {
         turn(w);

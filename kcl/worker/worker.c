@@ -75,10 +75,10 @@ kcl_rc kcl_worker_new(kcl_worker **out, const kcl_config *config, kcl_error *err
     if (w == NULL) {
         return kcl_error_set(err, KCL_ENOMEM, "out of memory for a worker");
     }
-    rc = kcl_mailbox_init(&w->done, 1, true, NULL, NULL);
+    rc = kcl_mailbox_init(&w->done, 1, false, NULL, NULL);
     if (rc != KCL_OK) {
         kcl_free(w);
-        return kcl_error_set(err, rc, "no descriptor or memory left for a worker");
+        return kcl_error_set(err, rc, "out of memory for a worker");
     }
     rc = kcl_lock_init(&w->log_lock);
     if (rc != KCL_OK) {

@@ -65,9 +65,11 @@ struct kcl_worker {
     struct kcl_store_thread *store;
     struct kcl_router *router;
     unsigned shutdowns_seen;
-    bool fenced;     /* told that its life ran out */
-    bool store_lost; /* told that the store does not answer heartbeats */
-    kcl_rc result;   /* written before `done` is closed */
+    bool fenced;                    /* told that its life ran out */
+    bool store_lost;                /* told that the store does not answer heartbeats */
+    uint64_t connections_max;       /* that the limit of descriptors leaves room for; counted at the start */
+    struct kcl_host_descriptors fd; /* as they were then */
+    kcl_rc result;                  /* written before `done` is closed */
     kcl_error result_error;
 };
 

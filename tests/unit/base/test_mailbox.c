@@ -170,7 +170,7 @@ static void test_a_wait_ends_at_its_time(void **state)
     uint64_t until_ms = kcl_clock_ms() + 300; /* longer than one slice of the wait */
 
     (void)state;
-    assert_int_equal(kcl_mailbox_init(&m, 10, true, NULL, NULL), KCL_OK);
+    assert_int_equal(kcl_mailbox_init(&m, 10, false, NULL, NULL), KCL_OK);
     kcl_mailbox_wait(&m, 0);
     kcl_mailbox_wait(&m, until_ms);
     assert_true(kcl_clock_ms() >= until_ms);
@@ -265,7 +265,7 @@ static void test_nothing_is_lost_and_each_writer_keeps_its_order(void **state)
     int i;
 
     (void)state;
-    assert_int_equal(kcl_mailbox_init(&m, 16, true, NULL, NULL), KCL_OK);
+    assert_int_equal(kcl_mailbox_init(&m, 16, false, NULL, NULL), KCL_OK);
     start_writers(&m);
     while (taken < WRITERS * EACH) {
         kcl_mailbox_wait(&m, UINT64_MAX);
@@ -292,7 +292,7 @@ static void test_closing_while_writers_write_splits_taken_from_refused(void **st
     int i;
 
     (void)state;
-    assert_int_equal(kcl_mailbox_init(&m, 16, true, NULL, NULL), KCL_OK);
+    assert_int_equal(kcl_mailbox_init(&m, 16, false, NULL, NULL), KCL_OK);
     start_writers(&m);
     while (!closed) {
         if (take_next(&m, next, &closed)) {
