@@ -164,8 +164,7 @@ static void find_in_family(const struct search *search)
         } else if (lease->state == KCL_LEASE_ENDED && children_moved_on(search, node) && !parent_stays(search, node)) {
             search->out->ended[search->out->ended_count++] = index;
             search->out->out[index] = true;
-        } else if (lease->state == KCL_LEASE_OPEN && search->above[node].open &&
-                   !kcl_table_lives(search->table, lease->owner)) {
+        } else if (search->above[node].open && kcl_table_is_free(search->table, lease)) {
             search->out->out[index] = true; /* after a loss: an ancestor is read again, this one goes on after it */
         } else if (lease->state == KCL_LEASE_OPEN && lease->owner == NULL && is_unlisted(search, node)) {
             search->out->out[index] = true; /* made or given back since the shards were listed: the next list decides */

@@ -4,7 +4,6 @@
 #include "kcl/base/alloc.h"
 #include "kcl/base/bytes.h"
 #include "kcl/base/seqno.h"
-#include "leases/key.h"
 #include "leases/shard_sync.h"
 
 struct range {
@@ -73,29 +72,5 @@ enum kcl_coverage kcl_coverage_of(const struct kcl_hash_range *ranges, size_t co
         }
     }
     kcl_free(sorted);
-    return coverage;
-}
-
-enum kcl_coverage kcl_coverage_of_leases(const struct kcl_table *table, const char *stream, int64_t epoch_s,
-                                         char gap_after[KCL_HASH_KEY_SIZE])
-{
-    struct kcl_hash_range *ranges = kcl_alloc_array(table->leases.count, sizeof(ranges[0]));
-    enum kcl_coverage coverage;
-    size_t count = 0;
-
-    gap_after[0] = '\0';
-    if (ranges == NULL) {
-        return KCL_COVERAGE_UNKNOWN;
-    }
-    for (size_t i = 0; i < table->leases.count; i++) {
-        const kcl_lease *lease = kcl_table_lease_at(table, i);
-        int64_t epoch;
-
-        if (lease->state == KCL_LEASE_OPEN && kcl_lease_key_is_of(lease->key, stream, &epoch) && epoch == epoch_s) {
-            ranges[count++] = (struct kcl_hash_range){lease->hash_start, lease->hash_end};
-        }
-    }
-    coverage = kcl_coverage_of(ranges, count, gap_after);
-    kcl_free(ranges);
     return coverage;
 }

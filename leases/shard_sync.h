@@ -69,8 +69,5 @@ struct kcl_hash_range {
 
 /** Whether the ranges cover 0 to 2^128 - 1; `gap_after` is the hash key before the first gap, else "". */
 enum kcl_coverage kcl_coverage_of(const struct kcl_hash_range *ranges, size_t count, char gap_after[KCL_HASH_KEY_SIZE]);
-/** The same for the open leases of a stream and epoch. */
-enum kcl_coverage kcl_coverage_of_leases(const struct kcl_table *table, const char *stream, int64_t epoch_s,
-                                         char gap_after[KCL_HASH_KEY_SIZE]);
 
 #endif /* KCL_LEASES_SHARD_SYNC_H */

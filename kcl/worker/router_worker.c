@@ -369,15 +369,22 @@ static void make_plan(struct kcl_router *r, uint64_t now_ms, bool may_balance)
     kcl_router_planner(r, now_ms, &event);
 }
 
-/* From LATEST an application begins with the shards that were open at its birth: those that are open now may be
- * children of shards that were written to in between. */
-static int64_t first_at_ms(const struct kcl_router *r, const struct kcl_planner_effect *e)
+/*
+ * From LATEST an application begins with the shards that were open at its birth: those that are open now may be
+ * children of shards that were written to in between. At a time before the stream was made no shard was open: then
+ * with the oldest ones. (The creation time is cut to seconds.)
+ */
+static void set_first_filter(const struct kcl_router *r, struct kcl_stream_ask *ask)
 {
-    if (r->options.position.kind != KCL_AT_LATEST) {
-        return e->at_ms;
+    if (ask->filter != KCL_FILTER_AT_TIMESTAMP) {
+        return;
     }
-    int64_t made_ms = r->epoch_s * 1000;
-    return r->table.born_ms > made_ms ? r->table.born_ms : made_ms;
+    if (r->options.position.kind == KCL_AT_LATEST) {
+        ask->at_ms = r->table.born_ms;
+    }
+    if (ask->at_ms < (r->epoch_s + 1) * 1000) {
+        ask->filter = KCL_FILTER_AT_TRIM_HORIZON;
+    }
 }
 
 static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e)
@@ -387,13 +394,8 @@ static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e
     ask.op = e->op;
     ask.kind = KCL_STREAM_LIST;
     ask.filter = e->filter;
-    ask.at_ms = first_at_ms(r, e);
-    if (ask.filter == KCL_FILTER_AT_LATEST) {
-        /* LATEST is the birth of the application: a shard that was closed since then has records to read. */
-        bool younger = r->table.born_ms <= r->epoch_s * 1000;
-        ask.filter = younger ? KCL_FILTER_AT_TRIM_HORIZON : KCL_FILTER_AT_TIMESTAMP;
-        ask.at_ms = r->table.born_ms;
-    }
+    ask.at_ms = e->at_ms;
+    set_first_filter(r, &ask);
     r->listed_whole = e->filter == KCL_FILTER_NONE;
     r->listed_version = r->table.version;
     r->listed_epoch_s = r->epoch_s;

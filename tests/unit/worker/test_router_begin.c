@@ -248,14 +248,25 @@ static void test_from_latest_the_shards_of_the_birth_of_the_application_are_list
     assert_first(KCL_FILTER_AT_TIMESTAMP, BORN_MS, birth);
 }
 
-/* The service refuses a time before the stream was made. */
+/* At the birth there was no stream; nor, maybe, at the beginning of the second in which it was made. */
 static void test_from_latest_of_a_younger_stream_its_first_shards_are_listed(void **state)
 {
     const kcl_position birth = {.kind = KCL_AT_TIMESTAMP, .time_ms = BORN_MS};
     (void)state;
-    begin(latest, BORN_MS / 1000 + 1);
+    for (int64_t later_s = 0; later_s < 2; later_s++) {
+        begin(latest, BORN_MS / 1000 + later_s);
+        reply(NULL, NULL);
+        assert_first(KCL_FILTER_AT_TRIM_HORIZON, 0, birth);
+        (void)tear_down(NULL);
+    }
+}
+
+static void test_from_a_time_before_the_stream_its_first_shards_are_listed(void **state)
+{
+    (void)state;
+    begin(at_time, at_time.time_ms / 1000 + 1);
     reply(NULL, NULL);
-    assert_first(KCL_FILTER_AT_TIMESTAMP, BORN_MS + 1000, birth);
+    assert_first(KCL_FILTER_AT_TRIM_HORIZON, 0, at_time);
 }
 
 static void test_with_leases_all_shards_are_listed(void **state)
@@ -378,6 +389,7 @@ int main(void)
         cmocka_unit_test_teardown(test_from_a_time_the_shards_of_that_time_are_listed_and_it_is_stored, tear_down),
         cmocka_unit_test_teardown(test_from_latest_the_shards_of_the_birth_of_the_application_are_listed, tear_down),
         cmocka_unit_test_teardown(test_from_latest_of_a_younger_stream_its_first_shards_are_listed, tear_down),
+        cmocka_unit_test_teardown(test_from_a_time_before_the_stream_its_first_shards_are_listed, tear_down),
         cmocka_unit_test_teardown(test_with_leases_all_shards_are_listed, tear_down),
         cmocka_unit_test_teardown(test_leases_of_a_predecessor_whose_process_is_gone_are_free_at_once, tear_down),
         cmocka_unit_test_teardown(test_nobody_else_is_evicted, tear_down),
