@@ -6,6 +6,7 @@
 
 #include "kcl/base/alloc.h"
 #include "kcl/base/timer.h"
+#include "kcl/retrieval/answer_check.h"
 #include "kcl/worker/router_state.h"
 #include "tests/sim/world.h"
 
@@ -88,7 +89,9 @@ void sim_mutate_stream_ask(struct sim_worker *worker, struct kcl_stream_ask *ask
         ask->from.kind = KCL_AT_LATEST;
     }
     if (again && has(w, SIM_MUTANT_EXPIRED_OLDEST)) {
+        /* Nor does the reader notice that the records lie before where it was. */
         ask->from.kind = KCL_AT_TRIM_HORIZON;
+        kcl_router_slot(worker->router, ask->slot)->unit->poller.from.kind = KCL_AT_TRIM_HORIZON;
     }
 }
 
@@ -105,6 +108,9 @@ static bool mutate_unit(const struct sim_world *w, struct kcl_unit *unit)
         p->callback_timeout_ms = p->reader_timeout_ms = p->stall_timeout_ms = KCL_NEVER;
     }
     struct kcl_poller *poller = &unit->poller;
+    if (has(w, SIM_MUTANT_TRIMMED_ENDS | SIM_MUTANT_UNKNOWN_ENDS | SIM_MUTANT_CUT_ENDS)) {
+        poller->usual |= KCL_DOUBT_END; /* nor is an end without children looked up */
+    }
     if (has(w, SIM_MUTANT_FIRST_REFUSAL)) {
         poller->refused = 1;
     }
