@@ -22,8 +22,9 @@ static void draw_faults(struct sim_options *o, struct kcl_rng *rng)
                 {SIM_FREEZE, 2, 3},  {SIM_CUT, 3, 3},          {SIM_JOIN, 2, 4},          {SIM_LEAVE, 2, 2},
                 {SIM_PAUSE, 5, 3},   {SIM_SEEK, 5, 3},         {SIM_WIPE, 4, 2},          {SIM_SNAPSHOT, 4, 2},
                 {SIM_RESTART, 6, 2}, {SIM_STORE_FREEZE, 5, 2}, {SIM_CLOCK_FORWARD, 6, 2}, {SIM_CLOCK_BACK, 6, 2},
-                {SIM_MUTE, 8, 2},    {SIM_DEAF, 8, 1},         {SIM_STORM, 5, 2},         {SIM_RETENTION, 8, 2},
-                {SIM_REMADE, 12, 1}, {SIM_DOUBLE, 10, 2},      {SIM_BLACKOUT, 8, 1}};
+                {SIM_MUTE, 8, 2},    {SIM_DEAF, 8, 1},         {SIM_REPLACE, 5, 3},       {SIM_STRANGER, 8, 1},
+                {SIM_STORM, 5, 2},   {SIM_RETENTION, 8, 2},    {SIM_REMADE, 12, 1},       {SIM_DOUBLE, 10, 2},
+                {SIM_BLACKOUT, 8, 1}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         o->faults[rows[i].fault] = sometimes(rng, rows[i].one_in, rows[i].most);
     }
@@ -49,8 +50,8 @@ static void spare_tokens(struct sim_options *o, struct kcl_rng *rng)
         o->faults[SIM_CLOCK_BACK] = 0;
         return;
     }
-    static const enum sim_fault kept_away[] = {SIM_CRASH,        SIM_FREEZE, SIM_CUT,     SIM_LEAVE,
-                                               SIM_STORE_FREEZE, SIM_DEAF,   SIM_BLACKOUT};
+    static const enum sim_fault kept_away[] = {SIM_CRASH,        SIM_FREEZE, SIM_CUT,      SIM_LEAVE,
+                                               SIM_STORE_FREEZE, SIM_DEAF,   SIM_BLACKOUT, SIM_REPLACE};
     for (size_t i = 0; i < sizeof(kept_away) / sizeof(kept_away[0]); i++) {
         o->faults[kept_away[i]] = 0;
     }
@@ -137,6 +138,10 @@ void sim_draw(struct sim_options *o, uint64_t seed)
     o->on_failure_attempts = 1 + (uint32_t)kcl_rng_below(&rng, 3);
     o->poison = sometimes(&rng, 3, 10);
     o->silent = sometimes(&rng, 8, 15);
+    o->proof = kcl_rng_below(&rng, 2) == 0;
+    if (o->faults[SIM_WIPE] > 0) {
+        o->faults[SIM_STRANGER] = 0;
+    }
     o->too_big = sometimes(&rng, 10, 8);
     o->refuses_trimmed = kcl_rng_below(&rng, 2) == 0;
     if (o->faults[SIM_RETENTION] > 0 || o->faults[SIM_REMADE] > 0) {

@@ -27,6 +27,8 @@ const char *const sim_fault_names[SIM_FAULTS_N] = {
     [SIM_STORE_FREEZE] = "store-freeze",
     [SIM_CLOCK_FORWARD] = "clock-forward",
     [SIM_CLOCK_BACK] = "clock-back",
+    [SIM_REPLACE] = "replace",
+    [SIM_STRANGER] = "stranger",
     [SIM_STORM] = "storm",
     [SIM_RETENTION] = "retention",
     [SIM_REMADE] = "remade",
@@ -125,6 +127,10 @@ static void fault_worker(struct sim_world *w, enum sim_fault fault)
     switch (fault) {
     case SIM_CRASH:
         worker->alive = false;
+        return;
+    case SIM_REPLACE:
+        worker->alive = false;
+        sim_push(w, w->now_ms + kcl_rng_below(&w->rng, 100), SIM_START, 0);
         return;
     case SIM_FREEZE:
         worker->frozen_until_ms = until > worker->frozen_until_ms ? until : worker->frozen_until_ms;
@@ -316,6 +322,7 @@ void sim_fault(struct sim_world *w, enum sim_fault fault)
     case SIM_CUT:
     case SIM_LEAVE:
     case SIM_PAUSE:
+    case SIM_REPLACE:
     case SIM_MUTE:
     case SIM_DEAF:
         fault_worker(w, fault);
@@ -351,6 +358,11 @@ void sim_fault(struct sim_world *w, enum sim_fault fault)
         return;
     case SIM_JOIN:
         (void)sim_start_worker(w);
+        return;
+    case SIM_STRANGER:
+        if (sim_store_has_app(w)) { /* whoever comes first says which stream it is */
+            sim_start_stranger(w);
+        }
         return;
     case SIM_SEEK:
         seek(w);

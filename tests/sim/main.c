@@ -61,6 +61,7 @@ static const struct {
     EXTRA("policy", on_failure),
     EXTRA("manual", manual),
     EXTRA("limits", max_leases),
+    EXTRA("proof", proof),
     EXTRA("budget", budget_bytes),
     EXTRA("list-lag", list_lag_ms),
     EXTRA("no-children", no_children),

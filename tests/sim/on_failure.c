@@ -88,14 +88,15 @@ void sim_failures_end(struct sim_world *w, const struct sim_worker *worker, stru
     }
 }
 
-/* Who lost the lease, or whom an operator or a loss took it from, did not give it back. */
+/* Who lost the lease, or whom an operator, a loss or a younger stream took it from, did not give it back. */
 void sim_failures_thread(struct sim_world *w, const struct sim_worker *worker, const struct sim_slot *slot)
 {
     struct sim_book *book = &w->books[slot->shard];
     bool rests = book->rests_at == worker->index + 1 && slot->token != book->rests_token &&
                  w->now_ms < book->rests_from_ms + w->options.lease_duration_ms;
-    bool taken = worker->impeded_ms >= book->rests_from_ms || w->lost_ms >= book->rests_from_ms || book->turns ||
-                 book->sought_ms >= book->rests_from_ms || w->jumped_ms >= book->rests_from_ms;
+    bool taken = sim_stream_is_old(&w->stream, slot->shard) || worker->impeded_ms >= book->rests_from_ms ||
+                 w->lost_ms >= book->rests_from_ms || book->turns || book->sought_ms >= book->rests_from_ms ||
+                 w->jumped_ms >= book->rests_from_ms;
     if (book->rests_at != 0 && rests && !taken) {
         sim_violation(w, "F: %s is read again %" PRIu64 " ms after it was stopped, by the same worker",
                       w->stream.shards[slot->shard].id, w->now_ms - book->rests_from_ms);

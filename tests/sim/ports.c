@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,9 @@ static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *submitted)
         delay += kcl_rng_below(&w->rng, 300);
     } else {
         sim_stream_answer(&w->stream, &ask, w->now_ms, sim_service_ms(w), answer);
+        if (ask.kind == KCL_STREAM_DESCRIBE && worker->stranger) {
+            (void)snprintf(answer->stream_name, sizeof(answer->stream_name), "other");
+        }
         if (ask.kind == KCL_STREAM_ITERATOR && answer->rc == KCL_OK) {
             sim_make_slot(worker, ask.slot)->refused = false;
         }
@@ -239,6 +243,9 @@ static void perform(struct sim_worker *worker, struct kcl_store_line *line, cons
     }
     if (replies[0].rc != KCL_OK) {
         return;
+    }
+    if (worker->stranger) {
+        sim_violation(w, "S6: a worker of another stream was answered");
     }
     if (empty && replies[0].answer.status == KCL_STORE_OK) {
         if (w->born) {

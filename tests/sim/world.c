@@ -101,9 +101,18 @@ static struct sim_event pop(struct sim_world *w)
 static void on_note(void *user, const struct kcl_router_note *note)
 {
     struct sim_worker *worker = user;
+    bool renamed = (worker->world->options.mutants & SIM_MUTANT_RENAMED) != 0;
     if (note->kind == ROUTER_NOTE_STREAM) {
-        kcl_store_line_stream(&worker->line, note->text, note->epoch_s, note->born_ms);
+        kcl_store_line_stream(&worker->line, renamed ? "sim" : note->text, note->epoch_s, note->born_ms);
     }
+}
+
+/* The processes of all workers run on one machine. */
+static bool process_gone(void *user, uint64_t pid, uint64_t pid_started)
+{
+    const struct sim_world *w = ((struct sim_worker *)user)->world;
+    bool dead = pid_started == pid && pid <= w->workers_count && !w->workers[pid - 1]->alive;
+    return dead || (w->options.mutants & SIM_MUTANT_EVICTS) != 0;
 }
 
 static void on_life(void *user, uint64_t life_until_ms)
@@ -143,6 +152,7 @@ static void init_line(struct sim_worker *worker)
     o.self.id = worker->id;
     o.self.host = "h";
     o.self.boot_id = "b";
+    o.self.pid = o.self.pid_started = worker->index + 1;
     o.self.max_leases = worker->max_leases;
     o.lease_duration_ms = (int64_t)w->options.lease_duration_ms;
     o.new_hold_ms = (int64_t)kcl_router_new_hold_ms(w->options.lease_duration_ms);
@@ -157,6 +167,9 @@ static void init_router(struct sim_worker *worker)
     struct kcl_router_options o;
     memset(&o, 0, sizeof(o));
     o.self = worker->id;
+    o.host = "h";
+    o.boot_id = "b";
+    o.process_gone = w->options.proof ? process_gone : NULL;
     o.lease_duration_ms = w->options.lease_duration_ms;
     o.start_timeout_ms = 30000;
     o.shutdown_timeout_ms = 25000;
@@ -189,7 +202,7 @@ static void init_router(struct sim_worker *worker)
     }
 }
 
-struct sim_worker *sim_start_worker(struct sim_world *w)
+static struct sim_worker *start_worker(struct sim_world *w, bool stranger)
 {
     if (w->workers_count == SIM_WORKERS_MAX) {
         return NULL;
@@ -199,6 +212,7 @@ struct sim_worker *sim_start_worker(struct sim_world *w)
     worker->index = w->workers_count;
     worker->alive = true;
     worker->wake_ms = KCL_NEVER;
+    worker->stranger = worker->leaving = stranger;
     worker->budget_bytes = w->options.budget_bytes;
     bool limited = w->options.max_leases != 0 && worker->index % 2 == 1 && !w->calm;
     worker->max_leases = limited ? w->options.max_leases : SIM_SHARDS_MAX;
@@ -210,6 +224,17 @@ struct sim_worker *sim_start_worker(struct sim_world *w)
     kcl_router_start(worker->router, w->now_ms);
     sim_schedule(worker);
     return worker;
+}
+
+struct sim_worker *sim_start_worker(struct sim_world *w)
+{
+    return start_worker(w, false);
+}
+
+/* Nobody starts it again. */
+void sim_start_stranger(struct sim_world *w)
+{
+    (void)start_worker(w, true);
 }
 
 static void free_worker(struct sim_worker *worker)

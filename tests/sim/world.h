@@ -55,6 +55,8 @@ enum sim_fault {
     SIM_STORE_FREEZE,  /* the server does not answer for a while */
     SIM_CLOCK_FORWARD, /* the server's clock */
     SIM_CLOCK_BACK,
+    SIM_REPLACE,   /* a worker dies and is started again in its place */
+    SIM_STRANGER,  /* a worker of another stream has the same application */
     SIM_STORM,     /* for a while the stream throttles, fails, is not reached or not found */
     SIM_RETENTION, /* is lowered: old records are gone, read or not */
     SIM_REMADE,    /* the stream is deleted and made again */
@@ -99,6 +101,8 @@ extern const char *const sim_fault_names[SIM_FAULTS_N];
 #define SIM_MUTANT_NO_DELETE      (UINT64_C(1) << 28) /* the planner gives out what it should delete */
 #define SIM_MUTANT_NO_WAIT        (UINT64_C(1) << 29) /* the planner gives out what waits for its parents */
 #define SIM_MUTANT_NO_BUDGET      (UINT64_C(1) << 30) /* what is at hand is not counted */
+#define SIM_MUTANT_EVICTS         (UINT64_C(1) << 31) /* whoever has one's name is evicted */
+#define SIM_MUTANT_RENAMED        (UINT64_C(1) << 32) /* a stranger names the stream of the others */
 
 /** A fault that is not drawn, but comes in each world of a scene, at a time between two of the run. */
 struct sim_step {
@@ -146,6 +150,7 @@ struct sim_options {
     const struct sim_step *script; /* NULL: none; borrowed */
     bool manual;                   /* processors checkpoint themselves */
     bool no_children;              /* the stream does not tell a closed shard's children */
+    bool proof;                    /* who starts can tell that a predecessor's process is gone */
     bool require_existing;         /* the application is made beforehand; an empty store is refused */
     uint32_t rules_off;            /* of the memory store */
     uint64_t mutants;
@@ -233,7 +238,8 @@ struct sim_worker {
     uint64_t max_leases;
     bool alive;
     bool leaving;
-    bool left; /* the store has carried out its leave */
+    bool stranger; /* of another stream */
+    bool left;     /* the store has carried out its leave */
     uint64_t frozen_until_ms;
     uint64_t cut_until_ms;
     uint64_t budget_bytes; /* what it may hold; more with threads that were left behind */
@@ -349,6 +355,8 @@ struct sim_event *sim_push(struct sim_world *w, uint64_t at_ms, enum sim_event_k
 bool sim_chance(struct sim_world *w, uint32_t in_thousand);
 void sim_schedule(struct sim_worker *worker);
 struct sim_worker *sim_start_worker(struct sim_world *w);
+/** One that reads another stream. */
+void sim_start_stranger(struct sim_world *w);
 int64_t sim_server_us(void *world);
 /** The stream's clock, which is right. */
 int64_t sim_service_ms(const struct sim_world *w);

@@ -156,6 +156,20 @@ static void draw_orphans(struct sim_options *o)
     o->faults[SIM_WIPE] = 2;
 }
 
+/* ---- names ---- */
+
+static void draw_restarts(struct sim_options *o)
+{
+    o->proof = true;
+    o->faults[SIM_REPLACE] = 3;
+    o->faults[SIM_JOIN] = 3;
+}
+
+static void draw_stranger(struct sim_options *o)
+{
+    o->faults[SIM_STRANGER] = 1;
+}
+
 static const struct row rows[] = {
     {{.rule = "P1", .without = "a batch that keeps failing is dropped", .found = "S4"},
      SIM_MUTANT_DROPS,
@@ -250,6 +264,14 @@ static const struct row rows[] = {
      SIM_MUTANT_NO_BUDGET,
      0,
      draw_tight},
+    {{.rule = "P25", .without = "a worker of one's name is evicted without proof that it is gone", .found = "S5"},
+     SIM_MUTANT_EVICTS,
+     0,
+     draw_restarts},
+    {{.rule = "P26", .without = "a fleet of another stream is let in", .found = "another stream"},
+     SIM_MUTANT_RENAMED,
+     0,
+     draw_stranger},
 };
 
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
