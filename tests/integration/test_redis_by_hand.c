@@ -110,6 +110,7 @@ static void lose_the_list_of_changes(struct conform *c)
     CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_REJOIN);
     repair(c, token, 2);
     ask("ZREM", TAG "changes", "l:" KEY("t"));
+    c->w[3].leases_count = 0;
     CHECK_STATUS(
         c, conform_sync(&c->w[0], &(kcl_store_new_lease){.key = KEY("t"), .hash_start = "", .hash_end = ""}, 1, 1),
         KCL_STORE_OK);
@@ -153,6 +154,24 @@ static void lose_the_set_of_owned(struct conform *c)
     CHECK_STATUS(c, conform_rejoin(&c->w[0], 0, true), KCL_STORE_OK); /* runs none of them */
     CHECK_TEXT(c, conform_lease(&c->w[0], KEY("s"))->owner, "");
     CHECK_TEXT(c, conform_lease(&c->w[0], KEY("t"))->owner, "");
+}
+
+/* A lost worker is not deleted while it owns something: that is what the set is for. */
+static void keep_the_set_of_owned(struct conform *c)
+{
+    (void)begin(c);
+    ask("DEL", TAG "owned:a#1", NULL);
+    c->fixture->new_identity(c->fixture->user);
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_REJOIN);
+    CHECK_STATUS(c, conform_rejoin(&c->w[0], 0, false), KCL_STORE_OK);
+    CHECK_STATUS(c, conform_rejoin(&c->w[1], 0, false), KCL_STORE_OK);
+    c->w[0].joined = false;
+    c->fixture->step_ms(c->fixture->user, 2 * c->fixture->duration_ms);
+    CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_OK);
+    CHECK(c, conform_member(&c->w[1], "a#1")->state == KCL_MEMBER_LOST);
+    c->fixture->step_ms(c->fixture->user, 700000);
+    CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_OK);
+    CHECK(c, conform_member(&c->w[1], "a#1") != NULL);
 }
 
 static void leave_without_the_set_of_owned(struct conform *c)
@@ -232,6 +251,7 @@ static const struct kcl_conformance_test tests[] = {
     {"all lives", lose_all_lives, 0, NULL},
     {"the life of a worker that dies with it", lose_a_life_for_good, 0, NULL},
     {"the set of owned leases", lose_the_set_of_owned, 0, NULL},
+    {"the set of owned leases, before a loss", keep_the_set_of_owned, 0, NULL},
     {"the set of owned leases, at a leave", leave_without_the_set_of_owned, 0, NULL},
     {"the tombstones", lose_the_tombstones, 0, NULL},
     {"meta, whole and in parts", lose_meta, 0, NULL},

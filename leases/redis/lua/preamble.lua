@@ -79,14 +79,11 @@ local function run_id()
     return identified and string.match(call('INFO', 'server'), 'run_id:(%x+)') or ''
 end
 
-local function newest_change()
-    return tonumber(call('ZRANGE', changes, -1, -1, 'WITHSCORES')[2] or 0)
-end
-
 local function make_meta(stream, epoch_s, hold_us, born_ms, gen)
+    local newest = call('ZRANGE', changes, -1, -1, 'WITHSCORES')[2] -- only meta may have been deleted
     meta = {schema = SCHEMA, nonce = fresh_nonce, run_id = run_id(), stream = stream, epoch_s = epoch_s,
         gen = gen, hold_until = now + hold_us, last_us = now, born_ms = born_ms, had_members = 0,
-        token_high = 0, version = newest_change() + 1, synced = 0, synced_us = 0, duration_ms = 0, floor = 0,
+        token_high = 0, version = tonumber(newest or 0) + 1, synced = 0, synced_us = 0, duration_ms = 0, floor = 0,
         patrol = 0}
     if born_ms <= 0 then meta.born_ms = math.floor(now / 1000) - 2000 end
 end
@@ -107,7 +104,6 @@ local function open_generation(above)
     meta.nonce = fresh_nonce
     meta.hold_until = now + duration_us
     meta.synced, meta.had_members = 0, 1
-    meta.version = math.max(meta.version, newest_change())
     bump()
 end
 
