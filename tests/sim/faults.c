@@ -92,7 +92,7 @@ static void leave(struct sim_world *w, struct sim_worker *worker)
         sim_push(w, worker->frozen_until_ms, SIM_AGAIN, worker->index); /* the signal waits, too */
         return;
     }
-    kcl_router_shutdown(worker->router, w->now_ms);
+    kcl_router_shutdown(worker->router, sim_local_ms(worker));
     sim_schedule(worker);
 }
 
@@ -102,7 +102,7 @@ static void pause(struct sim_world *w, struct sim_worker *worker)
     if (w->now_ms < worker->frozen_until_ms) {
         return;
     }
-    if (kcl_router_pause(worker->router, w->now_ms, w->stream.shards[shard].id, true) != KCL_OK) {
+    if (kcl_router_pause(worker->router, sim_local_ms(worker), w->stream.shards[shard].id, true) != KCL_OK) {
         abort();
     }
     sim_schedule(worker);
@@ -133,6 +133,9 @@ static void fault_worker(struct sim_world *w, enum sim_fault fault)
         sim_push(w, w->now_ms + kcl_rng_below(&w->rng, 100), SIM_START, 0);
         return;
     case SIM_FREEZE:
+        if ((w->options.mutants & SIM_MUTANT_NAPS) != 0 && until > worker->frozen_until_ms) {
+            worker->slept_ms += until - (worker->frozen_until_ms > w->now_ms ? worker->frozen_until_ms : w->now_ms);
+        }
         worker->frozen_until_ms = until > worker->frozen_until_ms ? until : worker->frozen_until_ms;
         sim_impede(worker, until);
         return;

@@ -139,7 +139,7 @@ static bool runs_somewhere(struct sim_world *w, int shard)
 {
     for (size_t i = 0; i < w->workers_count; i++) {
         struct sim_worker *worker = w->workers[i];
-        for (size_t k = 0; worker->alive && w->now_ms < worker->life_ms && k < worker->slots_room; k++) {
+        for (size_t k = 0; worker->alive && sim_lives(worker) && k < worker->slots_room; k++) {
             const struct sim_slot *slot = worker->slots[k];
             if (slot != NULL && slot->used && slot->shard == shard && slot->delivered && !is_over(slot) &&
                 !overtaken(w, worker, slot)) {

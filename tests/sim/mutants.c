@@ -56,8 +56,12 @@ static void end_shard(struct kcl_stream_answer *answer)
 }
 
 /* Of a shard only. */
-static void mutate_answer(const struct sim_world *w, struct kcl_stream_answer *answer)
+static void mutate_answer(const struct sim_worker *worker, struct kcl_stream_answer *answer)
 {
+    const struct sim_world *w = worker->world;
+    if (has(w, SIM_MUTANT_WALL)) {
+        answer->service_ms += worker->wall_ms;
+    }
     bool position = answer->kind == KCL_STREAM_ITERATOR;
     bool records = answer->kind == KCL_STREAM_RECORDS;
     bool cut = records && answer->rc == KCL_OK && answer->iterator == NULL && !answer->at_end;
@@ -96,11 +100,11 @@ void sim_mutate_stream_ask(struct sim_worker *worker, struct kcl_stream_ask *ask
 }
 
 /* Answers true when the unit has something to do for it. */
-static bool mutate_unit(const struct sim_world *w, struct kcl_unit *unit)
+static bool mutate_unit(const struct sim_world *w, uint64_t local_ms, struct kcl_unit *unit)
 {
-    bool rests = unit->sm.state == LIFE_DRAINING && unit->how == UNIT_GIVEN_BACK && unit->store.next_ms > w->now_ms;
+    bool rests = unit->sm.state == LIFE_DRAINING && unit->how == UNIT_GIVEN_BACK && unit->store.next_ms > local_ms;
     if (has(w, SIM_MUTANT_NO_REST) && rests) {
-        unit->store.next_ms = w->now_ms;
+        unit->store.next_ms = local_ms;
         return true;
     }
     struct kcl_progress *p = &unit->progress;
@@ -131,7 +135,7 @@ static bool mutate_unit(const struct sim_world *w, struct kcl_unit *unit)
 static void give_out_waiting(struct sim_worker *worker)
 {
     struct kcl_router *r = worker->router;
-    uint64_t now_ms = worker->world->now_ms;
+    uint64_t now_ms = sim_local_ms(worker);
     if (r->planner.sm.state != PLANNER_IDLE || !kcl_router_may_act(r, now_ms)) {
         return;
     }
@@ -158,10 +162,10 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
     }
     if (has(w, SIM_MUTANT_REVIVES) && m->sm.state == MEMBERSHIP_REJOINING) {
         m->life_over = false;
-        m->life_until_ms = m->life_until_ms == 0 ? w->now_ms + 1000 : m->life_until_ms;
+        m->life_until_ms = m->life_until_ms == 0 ? sim_local_ms(worker) + 1000 : m->life_until_ms;
     }
     if (has(w, SIM_MUTANT_IMMORTAL) && m->life_until_ms != 0) {
-        m->life_until_ms = w->now_ms + 1000000;
+        m->life_until_ms = sim_local_ms(worker) + 1000000;
     }
     if (has(w, SIM_MUTANT_HOLDS_ON) && event->replies != NULL && event->group.first->ask.kind == KCL_STORE_REJOIN_ALL) {
         m->life_over = false;
@@ -178,14 +182,14 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
         worker->router->budget.limit_bytes = UINT64_MAX / 2;
     }
     if (event->answer != NULL) {
-        mutate_answer(w, event->answer);
+        mutate_answer(worker, event->answer);
     }
     bool due = false;
     for (size_t i = 0; i < worker->router->slots_count; i++) {
-        due = mutate_unit(w, worker->router->slots[i]->unit) || due;
+        due = mutate_unit(w, sim_local_ms(worker), worker->router->slots[i]->unit) || due;
     }
     if (due) {
-        kcl_router_tick_shards(worker->router, w->now_ms);
+        kcl_router_tick_shards(worker->router, sim_local_ms(worker));
     }
 }
 

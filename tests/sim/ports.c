@@ -202,7 +202,7 @@ static struct kcl_store_reply *no_answer(struct sim_worker *worker, const struct
         replies[i].op = node->ask.op;
         replies[i].kind = node->ask.kind;
         replies[i].rc = KCL_ESTORE;
-        replies[i].sent_ms = w->now_ms;
+        replies[i].sent_ms = sim_local_ms(worker);
     }
     sim_impede(worker, w->now_ms + store_timeout_ms(w));
     return replies;
@@ -235,7 +235,7 @@ static void perform(struct sim_worker *worker, struct kcl_store_line *line, cons
     bool joins = group->first->ask.kind == KCL_STORE_JOIN;
     bool empty = joins && !sim_store_has_app(w);
     sim_mutate_asks(w, group);
-    kcl_store_line_perform(line, group, w->now_ms, replies);
+    kcl_store_line_perform(line, group, sim_local_ms(worker), replies);
     size_t i = 0;
     for (const struct kcl_store_node *node = group->first; node != NULL; node = node->next, i++) {
         tell_story(w, line, &node->ask, &replies[i]);

@@ -39,7 +39,7 @@ static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
     /* The last callbacks count when they are asked for: what a late thread checkpoints is refused. */
     (void)sim_make_slot(worker, ask->slot);
     struct sim_slot *slot = sim_find_slot(worker, ask->slot);
-    if (slot != NULL && w->now_ms < worker->life_ms &&
+    if (slot != NULL && sim_lives(worker) &&
         (ask->kind == KCL_RUNNER_SHARD_ENDED || ask->kind == KCL_RUNNER_SHUTDOWN_REQUESTED)) {
         sim_ledger_token(w, worker, slot);
     }
@@ -65,7 +65,7 @@ static void finish(struct sim_worker *worker, const struct kcl_runner_ask *ask, 
     done.ok = ok;
     done.fenced = fenced;
     done.rc = rc;
-    kcl_router_on_runner(worker->router, worker->world->now_ms, &done);
+    kcl_router_on_runner(worker->router, sim_local_ms(worker), &done);
     kcl_runner_event_fini(&done);
 }
 
@@ -200,7 +200,7 @@ void sim_runner_begin(struct sim_worker *worker, struct sim_event *event)
         start(worker, ask);
     } else if (slot == NULL || slot->abandoned) {
         kcl_block_release(ask->block);
-    } else if ((!ask->fenced_is_fine && w->now_ms >= worker->life_ms && looks) || comes_too_late(slot, ask)) {
+    } else if ((!ask->fenced_is_fine && !sim_lives(worker) && looks) || comes_too_late(slot, ask)) {
         kcl_block_release(ask->block);
         finish(worker, ask, false, true, KCL_OK);
     } else {
@@ -285,7 +285,7 @@ void sim_runner_call(struct sim_worker *worker, struct sim_event *event)
             : call.prepare ? "prepare"
                            : "checkpoint",
             w->stream.shards[slot->shard].id, slot->call_upto);
-    kcl_router_on_runner(worker->router, w->now_ms, &call);
+    kcl_router_on_runner(worker->router, sim_local_ms(worker), &call);
     kcl_runner_event_fini(&call);
 }
 
@@ -329,7 +329,7 @@ void sim_runner_done(struct sim_worker *worker, struct sim_event *event)
 void sim_runner_more(struct sim_worker *worker, struct sim_event *event)
 {
     struct sim_slot *slot = sim_find_slot(worker, event->slot);
-    if (slot != NULL && worker->alive && worker->world->now_ms < worker->life_ms) {
+    if (slot != NULL && worker->alive && sim_lives(worker)) {
         sim_ledger_token(worker->world, worker, slot);
     }
 }

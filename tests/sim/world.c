@@ -9,6 +9,7 @@
 #include "kcl/base/timer.h"
 #include "kcl/worker/router_state.h"
 
+#define HOUR_MS         UINT64_C(3600000)
 #define SERVICE_BASE_MS INT64_C(1700000100000)
 /* To find each of them takes bisect a while. */
 #define POISON_MAX 8
@@ -42,6 +43,16 @@ void sim_impede(struct sim_worker *worker, uint64_t until_ms)
     if (until_ms > worker->impeded_ms) {
         worker->impeded_ms = until_ms;
     }
+}
+
+uint64_t sim_local_ms(const struct sim_worker *worker)
+{
+    return worker->world->now_ms + worker->clock_ms - worker->slept_ms;
+}
+
+bool sim_lives(const struct sim_worker *worker)
+{
+    return sim_local_ms(worker) < worker->life_ms;
 }
 
 static uint64_t next_nonce(void *world)
@@ -214,6 +225,8 @@ static struct sim_worker *start_worker(struct sim_world *w, bool stranger)
     worker->wake_ms = KCL_NEVER;
     worker->stranger = worker->leaving = stranger;
     worker->budget_bytes = w->options.budget_bytes;
+    worker->clock_ms = kcl_rng_below(&w->rng, UINT64_C(1) << 40);
+    worker->wall_ms = (int64_t)kcl_rng_below(&w->rng, 100 * HOUR_MS) - (int64_t)(50 * HOUR_MS);
     bool limited = w->options.max_leases != 0 && worker->index % 2 == 1 && !w->calm;
     worker->max_leases = limited ? w->options.max_leases : SIM_SHARDS_MAX;
     size_t nonce = (w->options.mutants & SIM_MUTANT_SAME_IDS) != 0 ? 0 : worker->index;
@@ -221,7 +234,7 @@ static struct sim_worker *start_worker(struct sim_world *w, bool stranger)
     init_line(worker);
     init_router(worker);
     w->workers[w->workers_count++] = worker;
-    kcl_router_start(worker->router, w->now_ms);
+    kcl_router_start(worker->router, sim_local_ms(worker));
     sim_schedule(worker);
     return worker;
 }
@@ -255,10 +268,12 @@ void sim_schedule(struct sim_worker *worker)
 {
     struct sim_world *w = worker->world;
     uint64_t due = kcl_router_due_ms(worker->router);
-    if (due == KCL_NEVER || due >= worker->wake_ms) {
+    uint64_t local_ms = sim_local_ms(worker);
+    uint64_t at_ms = due < local_ms ? w->now_ms : w->now_ms + (due - local_ms);
+    if (due == KCL_NEVER || at_ms >= worker->wake_ms) {
         return;
     }
-    worker->wake_ms = due < w->now_ms ? w->now_ms : due;
+    worker->wake_ms = at_ms;
     sim_push(w, worker->wake_ms, SIM_WAKE, worker->index);
 }
 
@@ -292,13 +307,13 @@ static void on_replies(struct sim_world *w, struct sim_worker *worker, struct si
     size_t i = 0;
     for (const struct kcl_store_node *node = event->group.first; node != NULL; node = node->next, i++) {
         sim_ledger_told(w, worker, &node->ask, &event->replies[i], event->era);
-        kcl_router_on_store(worker->router, w->now_ms, &event->replies[i]);
+        kcl_router_on_store(worker->router, sim_local_ms(worker), &event->replies[i]);
     }
 }
 
 static void resume(struct sim_world *w, struct sim_worker *worker, uint32_t shard)
 {
-    if (kcl_router_pause(worker->router, w->now_ms, w->stream.shards[shard].id, false) != KCL_OK) {
+    if (kcl_router_pause(worker->router, sim_local_ms(worker), w->stream.shards[shard].id, false) != KCL_OK) {
         abort();
     }
 }
@@ -324,16 +339,16 @@ static void to_worker(struct sim_world *w, struct sim_worker *worker, struct sim
         if (event->at_ms >= worker->wake_ms) {
             worker->wake_ms = KCL_NEVER;
         }
-        kcl_router_turn(worker->router, w->now_ms);
+        kcl_router_turn(worker->router, sim_local_ms(worker));
         break;
     case SIM_STREAM:
-        kcl_router_on_stream(worker->router, w->now_ms, event->answer);
+        kcl_router_on_stream(worker->router, sim_local_ms(worker), event->answer);
         break;
     case SIM_STORE_REPLY:
         on_replies(w, worker, event);
         break;
     case SIM_NOTIFY:
-        kcl_router_on_notify(worker->router, w->now_ms);
+        kcl_router_on_notify(worker->router, sim_local_ms(worker));
         break;
     case SIM_RUNNER_BEGIN:
         sim_runner_begin(worker, event);
@@ -349,7 +364,7 @@ static void to_worker(struct sim_world *w, struct sim_worker *worker, struct sim
         sim_runner_more(worker, event);
         break;
     case SIM_AGAIN:
-        kcl_router_shutdown(worker->router, w->now_ms);
+        kcl_router_shutdown(worker->router, sim_local_ms(worker));
         break;
     case SIM_RESUME:
         resume(w, worker, event->number);

@@ -103,6 +103,8 @@ extern const char *const sim_fault_names[SIM_FAULTS_N];
 #define SIM_MUTANT_NO_BUDGET      (UINT64_C(1) << 30) /* what is at hand is not counted */
 #define SIM_MUTANT_EVICTS         (UINT64_C(1) << 31) /* whoever has one's name is evicted */
 #define SIM_MUTANT_RENAMED        (UINT64_C(1) << 32) /* a stranger names the stream of the others */
+#define SIM_MUTANT_WALL           (UINT64_C(1) << 33) /* a worker asks its wall clock for the time */
+#define SIM_MUTANT_NAPS           (UINT64_C(1) << 34) /* its clock stands still while it is suspended */
 
 /** A fault that is not drawn, but comes in each world of a scene, at a time between two of the run. */
 struct sim_step {
@@ -238,8 +240,11 @@ struct sim_worker {
     uint64_t max_leases;
     bool alive;
     bool leaving;
-    bool stranger; /* of another stream */
-    bool left;     /* the store has carried out its leave */
+    bool stranger;     /* of another stream */
+    bool left;         /* the store has carried out its leave */
+    uint64_t clock_ms; /* its clock of time passed is so much ahead: each machine began to count when it was booted */
+    uint64_t slept_ms; /* SIM_MUTANT_NAPS: not counted */
+    int64_t wall_ms;   /* its wall clock is so wrong, and no part of it that decides is given that clock */
     uint64_t frozen_until_ms;
     uint64_t cut_until_ms;
     uint64_t budget_bytes; /* what it may hold; more with threads that were left behind */
@@ -249,8 +254,8 @@ struct sim_worker {
     int mute_shard;      /* index; -1 all */
     bool deaf;           /* a store call does not return */
     uint64_t impeded_ms; /* until then something kept it from the store */
-    uint64_t life_ms;
-    uint64_t wake_ms; /* of the wake event that is in the heap; KCL_NEVER none */
+    uint64_t life_ms;    /* by its clock */
+    uint64_t wake_ms;    /* of the wake event that is in the heap; KCL_NEVER none */
     struct kcl_trace trace;
     struct kcl_router *router;
     struct kcl_store_line line;
@@ -360,6 +365,10 @@ void sim_start_stranger(struct sim_world *w);
 int64_t sim_server_us(void *world);
 /** The stream's clock, which is right. */
 int64_t sim_service_ms(const struct sim_world *w);
+/** What the worker's clock says. */
+uint64_t sim_local_ms(const struct sim_worker *worker);
+/** Whether its own life still runs. */
+bool sim_lives(const struct sim_worker *worker);
 /** Something keeps the worker from the store until then. */
 void sim_impede(struct sim_worker *worker, uint64_t until_ms);
 void *sim_must(void *memory);

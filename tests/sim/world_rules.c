@@ -170,6 +170,20 @@ static void draw_stranger(struct sim_options *o)
     o->faults[SIM_STRANGER] = 1;
 }
 
+/* ---- clocks ---- */
+
+static void draw_latest(struct sim_options *o)
+{
+    o->position = KCL_AT_LATEST;
+    o->head_ms = 500;
+    o->require_existing = false;
+}
+
+static void draw_suspended(struct sim_options *o)
+{
+    o->faults[SIM_FREEZE] = 8;
+}
+
 static const struct row rows[] = {
     {{.rule = "P1", .without = "a batch that keeps failing is dropped", .found = "S4"},
      SIM_MUTANT_DROPS,
@@ -272,6 +286,14 @@ static const struct row rows[] = {
      SIM_MUTANT_RENAMED,
      0,
      draw_stranger},
+    {{.rule = "P27", .without = "the birth of the application is taken from a wall clock", .found = NULL},
+     SIM_MUTANT_WALL,
+     0,
+     draw_latest},
+    {{.rule = "P28", .without = "the time that a worker was suspended for does not count", .found = "S5"},
+     SIM_MUTANT_NAPS,
+     0,
+     draw_suspended},
 };
 
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
