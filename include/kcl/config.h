@@ -116,6 +116,11 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_handoff_timeout_ms(kcl_config *c, u
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_start_timeout_ms(kcl_config *c, uint64_t ms, kcl_error *err);
 /** How long one callback may take before its lease is given away: 1000 to 86400000 ms, default 600000. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_callback_timeout_ms(kcl_config *c, uint64_t ms, kcl_error *err);
+/**
+ * How long a shard may bring no answer of the service, not even an empty one, before its lease is given away: 2000 to
+ * 86400000 ms, default 600000. Its reader is started again after half of that, a minute at most. @since 0.1
+ */
+KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_stall_timeout_ms(kcl_config *c, uint64_t ms, kcl_error *err);
 /** Who writes checkpoints; default KCL_CHECKPOINT_AUTO. @since 0.1 */
 KCL_API KCL_MUST_CHECK kcl_rc kcl_config_set_checkpoint(kcl_config *c, kcl_checkpoint_mode mode, kcl_error *err);
 /** What happens to a batch that keeps failing; default KCL_ON_FAILURE_RETRY. @since 0.1 */

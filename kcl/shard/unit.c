@@ -291,6 +291,7 @@ static void look_at_clock(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_e
     case PROGRESS_READER_STUCK:
         kcl_unit_tell(u, now_ms, KCL_LOG_ERROR, "shard.stuck.reader",
                       "nothing could be read for too long: the lease is given away", NULL);
+        (void)kcl_unit_effect_add(u, out, UNIT_MUTE);
         u->how = UNIT_GIVEN_BACK;
         kcl_life_drain(u, now_ms, KCL_NEVER, "reader-stuck", out);
         break;

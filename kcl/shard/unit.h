@@ -117,6 +117,7 @@ enum kcl_unit_effect_kind {
     UNIT_STOP_SOON,       /* runner port stop_soon(slot) */
     UNIT_ABANDON,         /* runner port abandon(slot), which keeps `bytes` of the budget */
     UNIT_NEED_SYNC,       /* the shard ended and its children are not (all) made: ask for a shard sync */
+    UNIT_MUTE,            /* nothing could be read for stall_timeout_ms: the unit gives its lease away */
     UNIT_DOUBT,           /* perhaps the stream was deleted and made again: ask when it was made */
     UNIT_SHARD_GONE,      /* the service does not know this shard: ask for a shard sync, and drain it */
     UNIT_FINISHED         /* last effect of the last step: `how`; free the unit */

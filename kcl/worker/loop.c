@@ -174,6 +174,7 @@ static kcl_rc make_router(struct kcl_worker *w)
     o.shutdown_timeout_ms = numbers[KCL_OPTION_shutdown_timeout_ms];
     o.handoff_timeout_ms = numbers[KCL_OPTION_handoff_timeout_ms];
     o.callback_timeout_ms = numbers[KCL_OPTION_callback_timeout_ms];
+    o.stall_timeout_ms = numbers[KCL_OPTION_stall_timeout_ms];
     o.poll_idle_ms = numbers[KCL_OPTION_poll_idle_ms];
     o.idle_call_ms = numbers[KCL_OPTION_idle_call_ms];
     o.sync_interval_ms = numbers[KCL_OPTION_sync_interval_ms];

@@ -63,6 +63,7 @@ static void init_machines(struct kcl_router *r)
     }
     kcl_planner_init(&r->planner, &planner);
     kcl_stream_watch_init(&r->watch, kcl_rng_next(&r->rng), o->trace);
+    kcl_fitness_init(&r->fitness, kcl_rng_next(&r->rng), o->trace);
 }
 
 kcl_rc kcl_router_new(struct kcl_router **out, const struct kcl_router_options *options)
@@ -72,6 +73,9 @@ kcl_rc kcl_router_new(struct kcl_router **out, const struct kcl_router_options *
         return KCL_ENOMEM;
     }
     r->options = *options;
+    if (options->stall_timeout_ms == 0) {
+        r->options.stall_timeout_ms = KCL_UNIT_STALL_TIMEOUT_MS;
+    }
     (void)kcl_string_copy(r->self, sizeof(r->self), options->self);
     (void)kcl_string_copy(r->host, sizeof(r->host), options->host != NULL ? options->host : "");
     (void)kcl_string_copy(r->boot_id, sizeof(r->boot_id), options->boot_id != NULL ? options->boot_id : "");
@@ -120,6 +124,7 @@ void kcl_router_free(struct kcl_router *r)
     kcl_table_fini(&r->table);
     kcl_shard_list_release(r->listed);
     kcl_text_release(r->last_error);
+    kcl_text_release(r->fitness_iterator);
     kcl_ledger_release(r->ledger);
     kcl_free(r->slots);
     kcl_free(r->unsent);
@@ -215,6 +220,10 @@ static void settle(struct kcl_router *r, uint64_t now_ms)
         kcl_router_planner(r, now_ms, &(struct kcl_planner_event){.kind = PLANNER_TABLE, .members = members});
     }
     tell_role(r, now_ms);
+    if (r->mute) {
+        r->mute = false;
+        kcl_router_mute(r, now_ms);
+    }
     if (r->doubt) {
         r->doubt = false;
         watch_stream(r, now_ms, &(struct kcl_stream_watch_event){.kind = STREAM_WATCH_DOUBT});
@@ -292,7 +301,9 @@ void kcl_router_on_stream(struct kcl_router *r, uint64_t now_ms, struct kcl_stre
     if (r->ended) {
         return;
     }
-    if (answer->kind == KCL_STREAM_DESCRIBE) {
+    if (answer->slot != 0 && answer->slot == r->fitness_slot) {
+        kcl_router_tried(r, now_ms, answer);
+    } else if (answer->kind == KCL_STREAM_DESCRIBE) {
         on_described(r, now_ms, answer);
     } else if (answer->kind == KCL_STREAM_LIST && answer->slot == 0) {
         kcl_router_listed(r, now_ms, answer);
@@ -300,8 +311,12 @@ void kcl_router_on_stream(struct kcl_router *r, uint64_t now_ms, struct kcl_stre
         struct kcl_slot *slot = kcl_router_slot(r, answer->slot);
         if (slot != NULL) {
             charge(r, slot, answer);
+            bool has_block = answer->block != NULL;
             struct kcl_unit_event event = {.kind = UNIT_STREAM_ANSWER, .answer = answer};
             kcl_router_step_shard(r, now_ms, slot, &event);
+            if (has_block && answer->block == NULL) { /* it was taken: an answer that was worth something */
+                r->read_ms = now_ms;
+            }
         }
     }
     settle(r, now_ms);
@@ -588,6 +603,9 @@ void kcl_router_turn(struct kcl_router *r, uint64_t now_ms)
     if (kcl_planner_due_ms(&r->planner) <= now_ms) {
         kcl_router_planner(r, now_ms, &(struct kcl_planner_event){.kind = PLANNER_TICK});
     }
+    if (kcl_fitness_due_ms(&r->fitness) <= now_ms) {
+        kcl_router_fitness(r, now_ms, &(struct kcl_fitness_event){.kind = FITNESS_TICK});
+    }
     if (kcl_stream_watch_due_ms(&r->watch) <= now_ms) {
         watch_stream(r, now_ms, &(struct kcl_stream_watch_event){.kind = STREAM_WATCH_TICK});
     }
@@ -610,7 +628,8 @@ uint64_t kcl_router_due_ms(const struct kcl_router *r)
     uint64_t due = kcl_timers_next_ms(&r->timers);
     due = r->starving && r->spare_ms < due ? r->spare_ms : due;
     uint64_t others[] = {kcl_membership_due_ms(&r->membership), kcl_coordinator_due_ms(&r->coordinator),
-                         kcl_planner_due_ms(&r->planner), kcl_stream_watch_due_ms(&r->watch), r->retry_ms};
+                         kcl_planner_due_ms(&r->planner),       kcl_stream_watch_due_ms(&r->watch),
+                         kcl_fitness_due_ms(&r->fitness),       r->retry_ms};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         due = others[i] < due ? others[i] : due;
     }

@@ -55,6 +55,7 @@ struct kcl_router_options {
     uint64_t shutdown_timeout_ms;
     uint64_t handoff_timeout_ms;
     uint64_t callback_timeout_ms;
+    uint64_t stall_timeout_ms; /* 0: KCL_UNIT_STALL_TIMEOUT_MS */
     uint64_t poll_idle_ms;
     uint64_t idle_call_ms;
     uint64_t sync_interval_ms;

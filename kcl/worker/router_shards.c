@@ -162,6 +162,9 @@ static bool carry(struct kcl_router *r, struct kcl_slot *slot, struct kcl_unit_e
     case UNIT_DOUBT:
         r->doubt = true;
         break;
+    case UNIT_MUTE:
+        r->mute = true;
+        break;
     case UNIT_FINISHED:
         r->options.stream.cancel(r->options.stream.self, slot->held.slot);
         take_out(r, slot);
@@ -381,8 +384,9 @@ static void init_unit(struct kcl_router *r, struct kcl_slot *slot, const kcl_lea
     o.idle_call_ms = r->options.idle_call_ms;
     o.callback_timeout_ms = r->options.callback_timeout_ms;
     o.store_timeout_ms = r->options.lease_duration_ms;
-    o.reader_timeout_ms = KCL_UNIT_READER_TIMEOUT_MS;
-    o.stall_timeout_ms = KCL_UNIT_STALL_TIMEOUT_MS;
+    o.reader_timeout_ms = r->options.stall_timeout_ms / 2 < KCL_UNIT_READER_TIMEOUT_MS ? r->options.stall_timeout_ms / 2
+                                                                                       : KCL_UNIT_READER_TIMEOUT_MS;
+    o.stall_timeout_ms = r->options.stall_timeout_ms;
     o.on_failure = r->options.on_failure;
     o.on_failure_attempts = r->options.on_failure_attempts;
     o.stop_pause_ms = r->options.lease_duration_ms;

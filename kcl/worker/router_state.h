@@ -16,6 +16,7 @@
 #include "kcl/base/timer.h"
 #include "kcl/shard/unit.h"
 #include "kcl/worker/coordinator.h"
+#include "kcl/worker/fitness.h"
 #include "kcl/worker/membership.h"
 #include "kcl/worker/planner.h"
 #include "kcl/worker/router.h"
@@ -56,6 +57,10 @@ struct kcl_router {
     struct kcl_coordinator coordinator;
     struct kcl_planner planner;
     struct kcl_stream_watch watch;
+    struct kcl_fitness fitness;
+    uint64_t read_ms;                  /* when a shard brought an answer last */
+    uint64_t fitness_slot;             /* of its asks; a new one for each, as for a reader that begins */
+    struct kcl_text *fitness_iterator; /* for its read */
     struct kcl_table table;
     bool fenced;  /* the worker's own life is over, or nothing may be delivered any more */
     bool stopped; /* for good */
@@ -63,6 +68,7 @@ struct kcl_router {
     bool notify; /* the table changed: coordinator and planner are to be told */
     bool notify_members;
     bool want_sync;
+    bool mute;         /* a shard brought no answer for too long */
     bool doubt;        /* whether the stream is still the same: the watch is to be told */
     uint64_t retry_ms; /* when the table is looked at again, for want of memory before; KCL_NEVER */
     /* Checkpoints and loads are no structural changes: a worker reads the whole table again now and then,
@@ -119,6 +125,13 @@ void kcl_router_coordinator(struct kcl_router *r, uint64_t now_ms, const struct 
 void kcl_router_planner(struct kcl_router *r, uint64_t now_ms, const struct kcl_planner_event *event);
 void kcl_router_listed(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer);
 void kcl_router_planned(struct kcl_router *r, uint64_t now_ms, const struct kcl_store_reply *reply);
+
+/* router_fitness.c */
+void kcl_router_fitness(struct kcl_router *r, uint64_t now_ms, const struct kcl_fitness_event *event);
+/** The answer to an ask of the fitness. */
+void kcl_router_tried(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer);
+/** A shard gave up for want of answers. */
+void kcl_router_mute(struct kcl_router *r, uint64_t now_ms);
 
 /* router_shards.c */
 struct kcl_slot *kcl_router_slot(const struct kcl_router *r, uint64_t id);

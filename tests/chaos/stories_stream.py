@@ -5,10 +5,12 @@ import base64
 import datetime
 import json
 import signal
+import socket
 import time
 
 from fleet import STREAM, Client, Fleet, Producer, keys_for, wait_for
 from kinesis_http import sign
+from proxy import Proxy
 from stories import FULL, check, drain_pipe, fill_pipe, finish, hung_worker, ms, say, stop_all
 
 READS = 'GetRecords,GetShardIterator,ListShards,DescribeStreamSummary'
@@ -326,6 +328,68 @@ def recreated(bin_dir):
         end(fleet, a, b)
 
 
+class Gag(Proxy):
+    """Answers that never come, or never end; `how` is None, or what becomes of them on connections old and new."""
+
+    how = None
+
+    def receive(self, side):
+        if self.how is None or side.ended:
+            return super().receive(side)
+        try:
+            data = side.socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b''
+        if not data:
+            self.drop(side, socket.socket.close)
+            return
+        answers = side.socket.getpeername() == self.target
+        now = time.monotonic()
+        if self.how == 'no iterator':
+            side.silent = getattr(side, 'silent', False) or (not answers and b'GetShardIterator' in data)
+            if not side.silent and not getattr(side.other, 'silent', False):
+                side.waiting.append((now, data))
+        elif not answers:
+            side.waiting.append((now, data))
+        elif self.how == 'headers' and not getattr(side, 'headers', False):
+            side.headers = True
+            side.waiting.append((now, data[:data.find(b'\r\n\r\n') + 4]))
+        elif self.how == 'drip':
+            begin = max([now, *(due + 1 for due, _ in side.waiting[-1:])])
+            side.waiting += [(begin + at, data[at:at + 1]) for at in range(len(data))]
+        self.forward(side)
+
+
+def gagged(bin_dir):
+    """The readers of one worker get no answers: begun again, then its shards go to the other, and it stands aside."""
+    with Bad(bin_dir, shards=4) as fleet:
+        fleet.produce(each=2)
+        gag = Gag(fleet.kinesis_port)
+        fleet.proxies.append(gag)
+        patience = ('--set', 'stall_timeout_ms=6000')
+        a, b = fleet.worker('a', *patience, kinesis_port=gag.port), fleet.worker('b', *patience)
+        fleet.wait_even(a, b)
+        for number, (how, what) in enumerate((('silent', 'connections that accept and never answer'),
+                                              ('headers', 'headers, and then nothing'),
+                                              ('drip', 'one byte a second'),
+                                              ('no iterator', 'GetShardIterator is never answered')), 1):
+            gag.how = how
+            if how == 'no iterator':
+                fleet.stream(expire=True)
+            begun = time.monotonic()
+            fleet.recover(what)
+            wait_for('b to have all shards', lambda: fleet.watch.shares().get('b') == 4 and not a.leases())
+            say(f'{what}: b reads all of it after {ms(time.monotonic() - begun)}')
+            log = fleet.log(a)
+            check(log.count('no answer for too long: the reader is started again') >= number, f'{how}: no restart')
+            check(log.count('no shard could be read for too long') == number, f'{how}: a did not stand aside')
+            gag.how = None
+            fleet.wait_even(a, b)
+        end(fleet, a, b)
+
+
 def put_some(fleet, count=100):
     before = len(fleet.ledger.puts)
     wait_for('records', lambda: len(fleet.ledger.puts) > before + count)
@@ -521,5 +585,5 @@ def size(bin_dir):
         fleet.finish()
 
 
-STORIES = [throttled, errors, iterators, trimmed, retention, recreated, generations, shard_ends, listings, damaged, slow,
+STORIES = [throttled, errors, iterators, trimmed, retention, recreated, generations, shard_ends, listings, damaged, slow, gagged,
            large, skewed, size]

@@ -35,7 +35,7 @@ HOMES = {
                   "kcl/shard/runner_thread.c"],
 }
 SYSTEM = set("""
-assert.h ctype.h endian.h errno.h fcntl.h getopt.h inttypes.h limits.h math.h netdb.h poll.h sched.h signal.h
+assert.h ctype.h dirent.h endian.h errno.h fcntl.h getopt.h inttypes.h limits.h math.h netdb.h poll.h sched.h signal.h
 stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h time.h unistd.h
 arpa/inet.h netinet/in.h netinet/tcp.h spawn.h sys/eventfd.h sys/random.h sys/resource.h sys/socket.h
 sys/stat.h sys/time.h sys/timerfd.h sys/types.h sys/uio.h sys/un.h sys/utsname.h sys/wait.h

@@ -46,7 +46,7 @@ struct rig {
     uint64_t stored;               /* highest committed */
     uint64_t asked_commit;         /* highest asked to be committed */
     uint32_t starts, initializes, shutdowns, shard_endeds, losts, stops;
-    uint32_t passes, ends, cancels, syncs, gones, stop_soons;
+    uint32_t passes, ends, cancels, syncs, gones, mutes, stop_soons;
     bool called, ended_ok, gave_up, abandoned, finished;
     enum kcl_unit_how how;
     uint64_t answered_op; /* last CHECKPOINT_DONE */
@@ -282,6 +282,9 @@ static inline void rig_take(struct rig *r)
             break;
         case UNIT_NEED_SYNC:
             r->syncs++;
+            break;
+        case UNIT_MUTE:
+            r->mutes++;
             break;
         case UNIT_DOUBT:
             break;

@@ -27,6 +27,8 @@ static struct {
     char text[256];
     int starts; /* of shards' threads */
     int cancels;
+    struct kcl_stream_ask tried; /* by no shard */
+    bool tried_iterator;
     int numbers; /* of records so far */
     bool keeps;  /* the user retains the next batch */
     struct kcl_block *kept;
@@ -46,6 +48,9 @@ static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
     if (ask->slot != 0 && ask->slot <= SHARDS) {
         f.reads[ask->slot] = *ask;
         f.reads[ask->slot].iterator = NULL;
+    } else if (ask->slot != 0) {
+        f.tried = *ask;
+        f.tried_iterator = ask->iterator != NULL;
     }
     return KCL_OK;
 }
@@ -461,6 +466,82 @@ static void test_an_answer_that_waits_ends_with_its_shard(void **state)
     assert_int_equal(kcl_router_resume(f.router), 0);
 }
 
+static void answer_try(kcl_rc rc)
+{
+    struct kcl_stream_answer a = {.slot = f.tried.slot, .op = f.tried.op, .kind = f.tried.kind, .rc = rc};
+    f.tried.kind = 0;
+    a.iterator = rc == KCL_OK ? kcl_text_new("i", 1) : NULL;
+    kcl_router_on_stream(f.router, f.now_ms, &a);
+    kcl_stream_answer_fini(&a);
+}
+
+static void wait_for_try(void)
+{
+    uint64_t end_ms = f.now_ms + 1000000;
+    while (f.tried.kind == 0 && f.now_ms < end_ms) {
+        pass_on();
+    }
+    assert_int_equal(f.tried.kind, KCL_STREAM_ITERATOR);
+}
+
+static kcl_member_state next_heartbeat(void)
+{
+    f.asked.kind = 0;
+    for (uint64_t end_ms = f.now_ms + 5000; f.asked.kind != KCL_STORE_HEARTBEAT && f.now_ms < end_ms;) {
+        pass_on();
+    }
+    assert_int_equal(f.asked.kind, KCL_STORE_HEARTBEAT);
+    return f.asked.state;
+}
+
+/* It would get back what it gave away, for it has the fewest then. */
+static void test_a_worker_that_reads_nothing_stands_aside_until_it_can(void **state)
+{
+    (void)state;
+    start();
+    f.elder = true;
+    reply(KCL_STORE_JOIN, KCL_OK, SHARDS);
+    begin_shard(1); /* and its iterator never comes */
+    assert_int_equal(next_heartbeat(), KCL_MEMBER_ACTIVE);
+    wait_for_try();
+    assert_true(f.now_ms >= 1000000 + KCL_UNIT_STALL_TIMEOUT_MS);
+    assert_int_equal(next_heartbeat(), KCL_MEMBER_DRAINING);
+    answer_try(KCL_ETIMEDOUT);
+    wait_for_try();
+    assert_int_equal(next_heartbeat(), KCL_MEMBER_DRAINING);
+    answer_try(KCL_OK);
+    assert_int_equal(f.tried.kind, KCL_STREAM_RECORDS);
+    assert_true(f.tried_iterator);
+    answer_try(KCL_OK);
+    assert_int_equal(next_heartbeat(), KCL_MEMBER_ACTIVE);
+}
+
+static void test_a_worker_that_reads_another_shard_does_not_stand_aside(void **state)
+{
+    (void)state;
+    start();
+    f.elder = true;
+    reply(KCL_STORE_JOIN, KCL_OK, SHARDS);
+    begin_shard(1);
+    begin_shard(2);
+    answer_read(2, 0);
+    for (uint64_t end_ms = f.now_ms + KCL_UNIT_STALL_TIMEOUT_MS + 5000; f.now_ms < end_ms;) {
+        if (f.reads[2].kind == KCL_STREAM_RECORDS) {
+            struct kcl_stream_answer a = {.slot = 2, .op = f.reads[2].op, .kind = KCL_STREAM_RECORDS};
+            f.reads[2].kind = 0;
+            a.block = kcl_block_new(NULL, 0);
+            a.block->batch.behind_ms = 0;
+            a.iterator = kcl_text_new("i", 1);
+            kcl_router_on_stream(f.router, f.now_ms, &a);
+            kcl_stream_answer_fini(&a);
+        }
+        pass_on();
+    }
+    assert_int_equal(f.runs[1].kind, KCL_RUNNER_SHUTDOWN_REQUESTED); /* the other one goes */
+    assert_int_equal(f.tried.kind, 0);
+    assert_int_equal(next_heartbeat(), KCL_MEMBER_ACTIVE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +555,8 @@ int main(void)
         cmocka_unit_test_teardown(test_an_answer_that_waits_is_no_silent_reader, tear_down),
         cmocka_unit_test_teardown(test_an_answer_may_come_beyond_the_budget_when_nothing_is_given_back, tear_down),
         cmocka_unit_test_teardown(test_an_answer_that_waits_ends_with_its_shard, tear_down),
+        cmocka_unit_test_teardown(test_a_worker_that_reads_nothing_stands_aside_until_it_can, tear_down),
+        cmocka_unit_test_teardown(test_a_worker_that_reads_another_shard_does_not_stand_aside, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
