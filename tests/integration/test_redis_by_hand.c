@@ -174,6 +174,23 @@ static void keep_the_set_of_owned(struct conform *c)
     CHECK(c, conform_member(&c->w[1], "a#1") != NULL);
 }
 
+/* What it owned does not keep a dead worker in the table once it is not its own any more. */
+static void forget_who_owned_it(struct conform *c)
+{
+    (void)begin(c);
+    c->w[0].joined = false; /* it dies */
+    ask("DEL", TAG "lease:" KEY("s"), NULL);
+    CHECK_STATUS(c, conform_claim(&c->w[1], KEY("s"), "b#2"), KCL_STORE_REJOIN);
+    CHECK_STATUS(c, conform_rejoin(&c->w[1], 0, false), KCL_STORE_OK);
+    CHECK_TEXT(c, conform_lease(&c->w[1], KEY("s"))->owner, "");
+    c->fixture->step_ms(c->fixture->user, 2 * c->fixture->duration_ms);
+    CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_OK);
+    CHECK(c, conform_member(&c->w[1], "a#1")->state == KCL_MEMBER_LOST);
+    c->fixture->step_ms(c->fixture->user, 700000);
+    CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_OK);
+    CHECK(c, conform_member(&c->w[1], "a#1") == NULL);
+}
+
 static void leave_without_the_set_of_owned(struct conform *c)
 {
     const uint64_t token = begin(c);
@@ -252,6 +269,7 @@ static const struct kcl_conformance_test tests[] = {
     {"the life of a worker that dies with it", lose_a_life_for_good, 0, NULL},
     {"the set of owned leases", lose_the_set_of_owned, 0, NULL},
     {"the set of owned leases, before a loss", keep_the_set_of_owned, 0, NULL},
+    {"a lease whose owner has died", forget_who_owned_it, 0, NULL},
     {"the set of owned leases, at a leave", leave_without_the_set_of_owned, 0, NULL},
     {"the tombstones", lose_the_tombstones, 0, NULL},
     {"meta, whole and in parts", lose_meta, 0, NULL},

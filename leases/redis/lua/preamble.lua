@@ -334,10 +334,17 @@ local function keep_parents(dropped)
     end
 end
 
+-- A dead owner would be kept for the sake of what is not its own any more.
+local function disown(id, dropped)
+    for _, key in ipairs(call('SMEMBERS', tag .. 'owned:' .. id)) do
+        if dropped[key] then call('SREM', tag .. 'owned:' .. id, key) end
+    end
+end
+
 -- A loss as any other. What proves it is used up, so that one deletion opens one generation.
 local function lose()
-    local dropped = {}
-    for _, name in ipairs(call('ZRANGE', changes, 0, -1)) do
+    local dropped, names = {}, call('ZRANGE', changes, 0, -1)
+    for _, name in ipairs(names) do
         local kind, rest = string.sub(name, 1, 1), string.sub(name, 3)
         if is_missing(name) then
             call('DEL', tag .. (kind == 'l' and 'lease:' or 'worker:') .. rest) -- some fields may be left
@@ -347,6 +354,9 @@ local function lose()
         elseif kind == 'w' and not call('ZSCORE', workers, rest) and get_member(rest) then
             call('ZADD', workers, text(now), rest) -- it is lost, unless it is back soon
         end
+    end
+    for _, name in ipairs(names) do
+        if string.sub(name, 1, 1) == 'w' then disown(string.sub(name, 3), dropped) end
     end
     keep_parents(dropped)
     open_generation(0)
