@@ -41,7 +41,7 @@ static bool is_over(const struct kcl_table_lease *row, uint64_t now_ms)
 
 /*
  * Adds a lease to the fleet. Left out: what nobody can do anything about now (it
- * waits for its parents, or goes to a member that drains).
+ * waits for its parents, or goes to a member that drains), and what rests.
  *
  *   owner lives   next lives    counts for
  *   no            -             nobody: a claim
@@ -58,7 +58,7 @@ static void add_lease(struct kcl_assign *assign, const struct kcl_table *table, 
 
     entry.movable = lease->next == NULL;
     if (!kcl_table_lives(table, lease->owner)) {
-        if (!kcl_table_is_startable(table, lease)) {
+        if (!kcl_table_is_startable(table, lease) || now_ms < row->rests_until_ms) {
             return;
         }
         entry.owner = KCL_NOBODY;

@@ -10,6 +10,9 @@
 
 #define PLANNER_INTERVALS 3 /* a sync this many intervals old is the next member's business */
 
+/* From when a lease was given up unasked until it is given out again. */
+#define REST_MS 1000
+
 void kcl_table_init(struct kcl_table *table)
 {
     *table = (struct kcl_table){.complete = false};
@@ -85,6 +88,18 @@ kcl_rc kcl_table_reserve(struct kcl_table *table, const struct kcl_changes *chan
     return rc;
 }
 
+/*
+ * Its owner lives and stays, and nobody else wanted it. The owner has its reasons
+ * and often gets it back: a while later, lest the lease goes round in circles.
+ */
+static bool is_given_up(const struct kcl_table *table, const kcl_lease *before, const kcl_lease *after)
+{
+    const kcl_member *owner = kcl_table_member(table, before->owner);
+
+    return owner != NULL && owner->state == KCL_MEMBER_ACTIVE && before->next == NULL && before->pending_seek == NULL &&
+           after->state == KCL_LEASE_OPEN && after->owner == NULL;
+}
+
 static void put_lease(struct kcl_table *table, struct kcl_lease_block *block, uint64_t asked_ms)
 {
     struct kcl_table_lease *row = kcl_map_get(&table->leases, block->lease.key);
@@ -99,6 +114,7 @@ static void put_lease(struct kcl_table *table, struct kcl_lease_block *block, ui
         table->spare = row->next;
         table->spare_count--;
         row->next = NULL;
+        row->rests_until_ms = 0;
     } else {
         old = row->block;
     }
@@ -109,6 +125,9 @@ static void put_lease(struct kcl_table *table, struct kcl_lease_block *block, ui
     }
     row->block = kcl_lease_block_retain(block);
     row->received_ms = asked_ms;
+    if (old != NULL && is_given_up(table, &old->lease, &block->lease)) {
+        row->rests_until_ms = asked_ms + REST_MS;
+    }
     kcl_lease_block_release(old); /* last: the map compared with its key */
 }
 

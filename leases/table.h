@@ -30,6 +30,7 @@
 struct kcl_table_lease {
     struct kcl_lease_block *block; /* one reference */
     uint64_t received_ms;          /* caller's clock, from which block->lease.handoff_ms runs: see kcl_table_apply */
+    uint64_t rests_until_ms;       /* the same clock: given up unasked, it is given out again then; 0: it was not */
     struct kcl_table_lease *next;  /* of the spare ones */
 };
 

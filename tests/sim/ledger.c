@@ -309,10 +309,7 @@ static void check_moves(struct sim_world *w, const struct kcl_store_ask *ask, co
         if (result->status != KCL_STORE_OK) {
             continue;
         }
-        /* Leases of a stream that was made again go to and fro, a few times in a blink, until who plans knows of it:
-         * whoever knows gives them back at once. */
-        int index = ask->kind == KCL_STORE_CLEANUP ? -1 : shard_of(w, ask->plan->steps[ask->from + i].key);
-        if (index >= 0 && !sim_stream_is_old(&w->stream, index)) {
+        if (ask->kind != KCL_STORE_CLEANUP) {
             w->last_move_ms = w->now_ms;
             w->moves_calm += w->calm ? 1 : 0;
         }
