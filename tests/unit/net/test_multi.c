@@ -537,6 +537,55 @@ static void test_tls_with_verification(void **state)
     kcl_tls_server_stop(&server);
 }
 
+#define LARGE_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 49152\r\n\r\n"
+#define LARGE_SIZE 49152
+
+static void *answer_much_over_tls(void *user)
+{
+    static char text[sizeof(LARGE_HEAD) + LARGE_SIZE] = LARGE_HEAD;
+    memset(text + sizeof(LARGE_HEAD) - 1, 'x', LARGE_SIZE);
+    kcl_tls_server_hear(user, "\r\n\r\n{}");
+    kcl_tls_server_say(user, text);
+    return NULL;
+}
+
+/* What was decrypted already must come without a word of the socket. */
+static void test_a_pause_within_tls_loses_nothing(void **state)
+{
+    (void)state;
+    struct kcl_tls_server server;
+    struct fixture f = {.server = NULL};
+    pthread_t thread;
+    kcl_tls_server_start(&server);
+    const struct kcl_net_options options = {.ca_file = server.ca_file, .on_bytes = count_bytes, .user = &f};
+    (void)snprintf(f.url, sizeof(f.url), "https://127.0.0.1:%d/", server.port);
+    assert_int_equal(kcl_net_new(&f.net, &options, NULL), KCL_OK);
+    assert_int_equal(pthread_create(&thread, NULL, answer_much_over_tls, &server), 0);
+    struct kcl_net_request q = request(&f, 1);
+    q.answer_bytes_max = LARGE_SIZE;
+    f.most = 1;
+    submit(&f, &q);
+    struct kcl_net_answer a;
+    for (size_t most = 1; most < LARGE_SIZE; most += 5000) {
+        f.most = most;
+        f.refusals = 0;
+        kcl_net_resume(f.net, 1);
+        while (f.refusals == 0 && f.bytes < LARGE_SIZE)
+            assert_int_equal(kcl_net_poll(f.net, 1000, NULL, 0, NULL), KCL_OK);
+    }
+    pthread_join(thread, NULL);
+    f.most = 0;
+    kcl_net_resume(f.net, 1);
+    a = take(&f);
+    assert_int_equal(a.rc, KCL_OK);
+    assert_int_equal(a.body_size, LARGE_SIZE);
+    for (size_t i = 0; i < LARGE_SIZE; i++)
+        assert_int_equal(a.body[i], 'x');
+    kcl_net_answer_fini(&a);
+    kcl_net_free(f.net);
+    kcl_tls_server_stop(&server);
+}
+
 static kcl_rc scenario(void *user)
 {
     struct fixture *f = user;
@@ -720,6 +769,7 @@ int main(void)
         cmocka_unit_test(test_a_request_that_goes_on_has_its_time_again),
         cmocka_unit_test(test_others_go_on_while_one_pauses_and_what_pauses_can_be_ended),
         cmocka_unit_test(test_a_request_that_pauses_and_is_too_long_fails_when_it_goes_on),
+        cmocka_unit_test(test_a_pause_within_tls_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
