@@ -285,9 +285,18 @@ static void on_described(struct kcl_router *r, uint64_t now_ms, struct kcl_strea
 }
 
 /* What arrived piece by piece is there as a whole. */
-static void charge(struct kcl_router *r, struct kcl_slot *slot, struct kcl_stream_answer *answer)
+static void charge(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot, struct kcl_stream_answer *answer)
 {
     kcl_transfer_end(&r->budget, &slot->transfer);
+    if (slot->held.slot == r->spare_slot) {
+        /* With an iterator it has not what it was let go for: later that one may have expired. */
+        slot->transfer.beyond = answer->kind == KCL_STREAM_ITERATOR && answer->rc == KCL_OK;
+        if (slot->transfer.beyond) {
+            kcl_router_moved(r, now_ms);
+        } else {
+            r->spare_slot = 0;
+        }
+    }
     if (answer->block == NULL) {
         return;
     }
@@ -310,7 +319,7 @@ void kcl_router_on_stream(struct kcl_router *r, uint64_t now_ms, struct kcl_stre
     } else {
         struct kcl_slot *slot = kcl_router_slot(r, answer->slot);
         if (slot != NULL) {
-            charge(r, slot, answer);
+            charge(r, now_ms, slot, answer);
             bool has_block = answer->block != NULL;
             struct kcl_unit_event event = {.kind = UNIT_STREAM_ANSWER, .answer = answer};
             kcl_router_step_shard(r, now_ms, slot, &event);

@@ -324,11 +324,10 @@ static void feed_one_more(struct kcl_router *r, uint64_t now_ms)
     kcl_router_moved(r, now_ms);
     r->spare_next = at + 1;
     slot->transfer.beyond = true;
+    r->spare_slot = slot->held.slot;
     if (slot->transfer.state == KCL_TRANSFER_NONE) {
-        r->spare_slot = slot->held.slot;
         struct kcl_unit_event event = {.kind = UNIT_TICK};
         kcl_router_step_shard(r, now_ms, slot, &event);
-        r->spare_slot = 0;
     }
 }
 

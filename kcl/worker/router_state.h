@@ -94,7 +94,7 @@ struct kcl_router {
     struct kcl_ledger *ledger;
     uint64_t seen_returned; /* of the ledger */
     uint64_t spare_ms;      /* while others hold the whole budget: when one more answer may come */
-    uint64_t spare_slot;    /* that shard's, during its step */
+    uint64_t spare_slot;    /* that shard's, until its records are there or another's turn comes; 0: nobody's */
     size_t spare_next;      /* whose turn it is then */
     bool starving;          /* somebody waits for that */
     bool pauses_changed;    /* units are to be told */

@@ -455,6 +455,32 @@ static void test_an_answer_may_come_beyond_the_budget_when_nothing_is_given_back
     assert_true(kcl_router_arriving(f.router, 2, MIB, MIB));
 }
 
+/* Else its iterator might expire before its turn comes again, each time. */
+static void test_a_shard_that_needs_an_iterator_first_is_let_go_up_to_its_records(void **state)
+{
+    (void)state;
+    fill_budget(false);
+    struct kcl_stream_answer expired = {
+        .slot = 2, .op = f.reads[2].op, .kind = KCL_STREAM_RECORDS, .rc = KCL_EITERATOR};
+    f.reads[2].kind = 0;
+    kcl_router_on_stream(f.router, f.now_ms, &expired);
+    uint64_t from_ms = f.now_ms;
+    while (f.reads[2].kind != KCL_STREAM_ITERATOR) {
+        assert_true(f.now_ms < from_ms + 10000);
+        pass_on();
+    }
+    f.now_ms += 100;
+    answer_read(2, 0);
+    assert_int_equal(f.reads[2].kind, KCL_STREAM_RECORDS);
+    assert_true(kcl_router_arriving(f.router, 2, MIB, MIB));
+    answer_read(2, MIB);
+    assert_int_equal(f.runs[2].kind, KCL_RUNNER_RECORDS);
+    run_done(2);
+    f.now_ms += 300;
+    kcl_router_turn(f.router, f.now_ms);
+    assert_int_equal(f.reads[2].kind, 0); /* the next waits for its turn again */
+}
+
 static void test_an_answer_that_waits_ends_with_its_shard(void **state)
 {
     (void)state;
@@ -554,6 +580,7 @@ int main(void)
         cmocka_unit_test_teardown(test_an_answer_waits_for_room_and_goes_on_when_there_is_some, tear_down),
         cmocka_unit_test_teardown(test_an_answer_that_waits_is_no_silent_reader, tear_down),
         cmocka_unit_test_teardown(test_an_answer_may_come_beyond_the_budget_when_nothing_is_given_back, tear_down),
+        cmocka_unit_test_teardown(test_a_shard_that_needs_an_iterator_first_is_let_go_up_to_its_records, tear_down),
         cmocka_unit_test_teardown(test_an_answer_that_waits_ends_with_its_shard, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_reads_nothing_stands_aside_until_it_can, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_reads_another_shard_does_not_stand_aside, tear_down),
