@@ -172,6 +172,9 @@ static void take_back_bytes(struct kcl_router *r, uint64_t now_ms)
     if (returned != r->seen_returned) {
         kcl_budget_give(&r->budget, returned - r->seen_returned);
         r->seen_returned = returned;
+        /* More than is there now no thread that was left alone can hold. */
+        uint64_t most = r->options.budget_bytes + r->budget.used_bytes;
+        r->budget.limit_bytes = r->budget.limit_bytes < most ? r->budget.limit_bytes : most;
         kcl_router_moved(r, now_ms);
     }
     kcl_metric_set(r->options.metrics, KCL_M_BUDGET_USED, r->budget.used_bytes);

@@ -481,6 +481,35 @@ static void test_a_shard_that_needs_an_iterator_first_is_let_go_up_to_its_record
     assert_int_equal(f.reads[2].kind, 0); /* the next waits for its turn again */
 }
 
+static void test_what_a_stuck_callback_kept_is_no_room_for_ever(void **state)
+{
+    (void)state;
+    start();
+    f.keeps = true; /* as the thread does that is left alone */
+    reply(KCL_STORE_JOIN, KCL_OK, SHARDS);
+    for (uint64_t slot = 1; slot <= SHARDS; slot++) {
+        begin_shard(slot);
+        answer_read(slot, 0);
+    }
+    assert_int_equal(kcl_router_pause(f.router, f.now_ms, "shardId-000000000001", true), KCL_OK);
+    answer_read(1, (size_t)2 << 20);
+    f.runs[1].kind = 0;
+    for (uint64_t end_ms = f.now_ms + 601000; f.now_ms < end_ms;) {
+        pass_on();
+    }
+    assert_true(f.cancels > 0);
+    kcl_block_release(f.kept);
+    f.kept = NULL;
+    pass_on();
+    assert_int_equal(kcl_router_pause(f.router, f.now_ms, "shardId-000000000001", false), KCL_OK);
+    assert_int_equal(f.reads[2].kind, KCL_STREAM_ITERATOR);
+    answer_read(2, 0);
+    assert_true(second_reads_within(10000));
+    answer_read(2, (size_t)2 << 20);
+    assert_int_equal(f.runs[2].kind, KCL_RUNNER_RECORDS);
+    assert_false(second_reads_within(10000)); /* as long as this is there */
+}
+
 static void test_an_answer_that_waits_ends_with_its_shard(void **state)
 {
     (void)state;
@@ -581,6 +610,7 @@ int main(void)
         cmocka_unit_test_teardown(test_an_answer_that_waits_is_no_silent_reader, tear_down),
         cmocka_unit_test_teardown(test_an_answer_may_come_beyond_the_budget_when_nothing_is_given_back, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_needs_an_iterator_first_is_let_go_up_to_its_records, tear_down),
+        cmocka_unit_test_teardown(test_what_a_stuck_callback_kept_is_no_room_for_ever, tear_down),
         cmocka_unit_test_teardown(test_an_answer_that_waits_ends_with_its_shard, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_reads_nothing_stands_aside_until_it_can, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_reads_another_shard_does_not_stand_aside, tear_down),
