@@ -416,6 +416,9 @@ void sim_calm(struct sim_world *w)
         anybody = anybody || (w->workers[i]->alive && !w->workers[i]->deaf);
     }
     if (w->options.require_existing && !anybody && !sim_store_has_app(w)) {
+        for (size_t i = 0; i < w->workers_count; i++) {
+            w->workers[i]->alive = false; /* whoever makes the application anew sees to it that all are down */
+        }
         /* Nobody is left who remembers. From LATEST this is a new birth: what was not read is skipped. */
         sim_make_app(w);
     }

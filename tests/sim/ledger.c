@@ -309,7 +309,9 @@ static void check_moves(struct sim_world *w, const struct kcl_store_ask *ask, co
         if (result->status != KCL_STORE_OK) {
             continue;
         }
-        if (ask->kind != KCL_STORE_CLEANUP) {
+        /* Leases of a stream that was made again go to and fro once a second until who plans knows of it. */
+        int index = ask->kind == KCL_STORE_CLEANUP ? -1 : shard_of(w, ask->plan->steps[ask->from + i].key);
+        if (index >= 0 && !sim_stream_is_old(&w->stream, index)) {
             w->last_move_ms = w->now_ms;
             w->moves_calm += w->calm ? 1 : 0;
         }

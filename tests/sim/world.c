@@ -327,7 +327,9 @@ static void after_event(struct sim_world *w, struct sim_worker *worker)
     }
     worker->alive = false;
     if (!worker->leaving) {
-        sim_push(w, w->now_ms + 500 + kcl_rng_below(&w->rng, 3000), SIM_START, 0);
+        /* Not while there is no stream: each would end at once. */
+        uint64_t from_ms = w->now_ms > w->stream.made_ms ? w->now_ms : w->stream.made_ms;
+        sim_push(w, from_ms + 500 + kcl_rng_below(&w->rng, 3000), SIM_START, 0);
     }
 }
 
