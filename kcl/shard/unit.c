@@ -331,7 +331,9 @@ static void read_on(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects
     u->held_back = held_back;
     tick.may_fetch = fetch_is_wanted(u) && (u->bits & UNIT_MAY_FETCH) != 0;
     step_reader(u, now_ms, &tick, out);
-    tries = (u->poller.waiting_op != 0 || tick.may_fetch) && u->poller.sm.state != POLLER_ENDED;
+    /* The pause of one that is caught up is none of its tries; that after a failure is. */
+    tries =
+        (u->poller.waiting_op != 0 || (tick.may_fetch && u->poller.attempt > 0)) && u->poller.sm.state != POLLER_ENDED;
     if (u->poller.waiting_op != 0 && !held_back) {
         asked_ms = u->poller.asked_ms > u->released_ms ? u->poller.asked_ms : u->released_ms;
     }

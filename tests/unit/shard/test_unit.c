@@ -417,6 +417,30 @@ static void a_silent_reader_is_started_again(void **unused)
     rig_fini(&r);
 }
 
+static void the_pause_of_a_shard_that_is_caught_up_is_no_stall(void **unused)
+{
+    kcl_lease lease = rig_lease();
+    struct kcl_unit_options o = rig_options(&lease);
+    struct rig r;
+    uint64_t since_ms;
+
+    (void)unused;
+    o.poll_idle_ms = 60000;
+    o.reader_timeout_ms = 1000;
+    o.stall_timeout_ms = 2000;
+    rig_init_with(&r, &o);
+    rig_run(&r);
+    rig_feed(&r, 0, false, 0);
+    since_ms = r.now_ms;
+    while (r.stream.kind == 0 && r.life.kind == 0) {
+        rig_wait_due(&r);
+    }
+    assert_int_equal(state_of(&r), LIFE_RUNNING);
+    assert_int_equal(r.mutes, 0);
+    assert_true(r.now_ms >= since_ms + 59000);
+    rig_fini(&r);
+}
+
 static void a_reader_that_gets_nowhere_gives_the_lease_away(void **unused)
 {
     struct rig r;
@@ -510,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_stuck_callback_after_the_loss_is_left_behind),
         cmocka_unit_test(failing_but_returning_is_progress),
         cmocka_unit_test(a_silent_reader_is_started_again),
+        cmocka_unit_test(the_pause_of_a_shard_that_is_caught_up_is_no_stall),
         cmocka_unit_test(a_reader_that_gets_nowhere_gives_the_lease_away),
         cmocka_unit_test(a_shard_that_is_not_found_is_told_and_tried_on),
         cmocka_unit_test(a_broken_invariant_gives_the_lease_back),
