@@ -22,7 +22,7 @@ static const struct kcl_sm_state states[STREAM_WATCH_N] = {
 
 /* Least time between two asks of a worker. */
 #define GAP_MS 1000
-/* Most of one that does not plan. */
+/* Most of those that ask ever more seldom. */
 #define GAP_MS_MAX 16000
 
 void kcl_stream_watch_init(struct kcl_stream_watch *w, uint64_t seed, struct kcl_trace *trace)
@@ -44,13 +44,14 @@ static void ask(struct kcl_stream_watch *w, uint64_t now_ms, const char *cause, 
     out->ask = true;
 }
 
-/* Those that do not plan ask ever more seldom, and not all at once. */
+/* Those that do not plan ask ever more seldom, and not all at once; so do all for a stream that stays an older one. */
 static uint64_t pause_ms(struct kcl_stream_watch *w, const struct kcl_stream_watch_event *event)
 {
+    bool older = event->rc == KCL_OK && event->active;
     uint64_t gap_ms = GAP_MS;
     uint64_t retry_ms = 0;
 
-    if (!event->plans) {
+    if (!event->plans || older) {
         gap_ms = w->attempt < 4 ? (uint64_t)GAP_MS << w->attempt : GAP_MS_MAX;
         gap_ms += kcl_rng_below(&w->rng, gap_ms);
     }

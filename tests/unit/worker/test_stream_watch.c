@@ -153,6 +153,21 @@ static void a_description_of_an_older_stream_is_late(void **state)
     assert_int_equal(f.remade_s, 0);
 }
 
+/* Leases of a younger stream of that name, in another region: that will not change. */
+static void an_older_stream_that_stays_is_asked_for_ever_more_seldom(void **state)
+{
+    uint64_t last_ms = 0;
+
+    (void)state;
+    doubt();
+    for (int i = 0; i < 40; i++) {
+        described(KCL_OK, true, 50);
+        last_ms = wait_ask();
+        assert_true(last_ms >= 1000 && last_ms < 32000);
+    }
+    assert_true(last_ms >= 16000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +176,7 @@ int main(void)
         cmocka_unit_test_setup(those_that_do_not_plan_ask_ever_more_seldom, set_up),
         cmocka_unit_test_setup(errors_of_the_service_are_waited_for, set_up),
         cmocka_unit_test_setup(a_description_of_an_older_stream_is_late, set_up),
+        cmocka_unit_test_setup(an_older_stream_that_stays_is_asked_for_ever_more_seldom, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
