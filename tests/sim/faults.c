@@ -147,11 +147,10 @@ static void fault_worker(struct sim_world *w, enum sim_fault fault)
         pause(w, worker);
         return;
     case SIM_MUTE:
-        /* A worker that is mute for good gets the lease back that it gave away: it has the fewest then
-         * (leases/assign.c knows nothing of why), and keeps it for ten minutes each time. Not drawn. */
+        /* All that it asks until the end, or only what a reader that runs now asks of one shard. */
         worker->mute_until_ms = KCL_NEVER;
-        worker->mute_upto = worker->router->next_slot;
         worker->mute_shard = kcl_rng_below(&w->rng, 2) == 0 ? -1 : (int)kcl_rng_below(&w->rng, w->stream.shards_count);
+        worker->mute_upto = worker->mute_shard < 0 ? UINT64_MAX : worker->router->next_slot;
         return;
     case SIM_DEAF:
         worker->deaf = true;

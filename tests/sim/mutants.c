@@ -178,6 +178,10 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
             put_off_deadlines(worker, &event->replies[i].changes);
         }
     }
+    if (has(w, SIM_MUTANT_FIT)) {
+        worker->router->fitness.sm.state = FITNESS_FIT;
+        worker->router->fitness.due_ms = KCL_NEVER;
+    }
     if (has(w, SIM_MUTANT_NO_BUDGET)) {
         worker->router->budget.limit_bytes = UINT64_MAX / 2;
     }

@@ -62,7 +62,7 @@ enum sim_fault {
     SIM_REMADE,    /* the stream is deleted and made again */
     SIM_DOUBLE,    /* all shards split at once */
     SIM_BLACKOUT,  /* all workers are down while the stream changes, generations deep */
-    SIM_MUTE,      /* readers that run on a worker get no answer any more, of one shard or of all */
+    SIM_MUTE,      /* a worker gets no answer of the stream any more, or a reader of it of one shard */
     SIM_DEAF,      /* a worker's store call never returns */
     SIM_FORGET,    /* somebody deletes the record of a lease, or of a worker, by hand */
     SIM_FAULTS_N
@@ -105,6 +105,7 @@ extern const char *const sim_fault_names[SIM_FAULTS_N];
 #define SIM_MUTANT_RENAMED        (UINT64_C(1) << 32) /* a stranger names the stream of the others */
 #define SIM_MUTANT_WALL           (UINT64_C(1) << 33) /* a worker asks its wall clock for the time */
 #define SIM_MUTANT_NAPS           (UINT64_C(1) << 34) /* its clock stands still while it is suspended */
+#define SIM_MUTANT_FIT            (UINT64_C(1) << 35) /* a worker that can read nothing does not stand aside */
 
 /** A fault that is not drawn, but comes in each world of a scene, at a time between two of the run. */
 struct sim_step {

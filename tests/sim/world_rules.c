@@ -294,6 +294,10 @@ static const struct row rows[] = {
      SIM_MUTANT_NAPS,
      0,
      draw_suspended},
+    {{.rule = "P29", .without = "a worker that can read nothing does not stand aside", .found = "L1"},
+     SIM_MUTANT_FIT,
+     0,
+     draw_mute},
 };
 
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
