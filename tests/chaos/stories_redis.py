@@ -159,6 +159,7 @@ class Trouble:
         """Within, the story makes Redis lose something; afterwards these workers repair it."""
         fleet, names = self.fleet, [worker.name for worker in workers]
         wait_begun(fleet)
+        wait_fresh(fleet)  # what is seen from now on came after the loss before
         one, before, gen = Loss(absent), again(fleet), generation(fleet)
         self.losses.append(one)
         tokens = {lease.shard: lease.token for lease in fleet.watch.look()[0].values() if lease.state == OPEN}
