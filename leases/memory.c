@@ -118,7 +118,7 @@ static kcl_rc read_changes(kcl_store_handle *h, uint64_t since, const kcl_store_
 
     op.shows = op.admitted;
     op.since = since;
-    op.reset = kcl_memory_must_reset(&op, since);
+    op.reset = kcl_memory_must_reset(&op, false, since);
     return kcl_memory_leave(&op, rc, sink, ans, err);
 }
 

@@ -273,12 +273,20 @@ static kcl_rc apply_rules(struct kcl_memory_op *op, enum kcl_memory_op_kind kind
     return rc == KCL_OK ? kcl_memory_look_around(op) : rc;
 }
 
-bool kcl_memory_must_reset(const struct kcl_memory_op *op, uint64_t since)
+bool kcl_memory_must_reset(struct kcl_memory_op *op, bool named, uint64_t since)
 {
-    const struct kcl_store_handle *h = op->handle;
-    const bool follows = h->forgotten >= op->meta->forgotten && h->version == since;
+    const struct kcl_memory_meta *meta = op->meta;
+    struct kcl_store_handle *h = op->handle;
+    const bool follows = h->forgotten >= meta->forgotten && h->version == since;
 
-    return since > op->meta->version || (since < op->meta->forgotten && !follows);
+    if (!same_generation(h->generation, meta->generation)) {
+        h->generation = meta->generation;
+        h->known = 0;
+    }
+    if (named && since > h->known) {
+        h->known = since;
+    }
+    return since > meta->version || (since < meta->forgotten && !follows && !(named && h->known >= meta->forgotten));
 }
 
 /* What a counted operation's answer shows: what its caller's table does not know. */
@@ -289,7 +297,7 @@ static void note_since(struct kcl_memory_op *op)
 
     op->shows = meta->exists && op->status != KCL_STORE_REJOIN;
     op->since = same ? op->by->version : 0;
-    op->reset = (!same && is_rejoin(op->kind)) || kcl_memory_must_reset(op, op->since);
+    op->reset = kcl_memory_must_reset(op, same, op->since) || (!same && is_rejoin(op->kind));
 }
 
 kcl_rc kcl_memory_enter(struct kcl_memory_op *op, struct kcl_store_handle *h, const struct kcl_store_caller *by,

@@ -139,6 +139,10 @@ struct kcl_store_handle {
     /* Who was answered up to `version` knows that tombstones up to `forgotten` were dropped. */
     uint64_t forgotten;
     uint64_t version;
+    /* The highest version that the caller came with in this generation: it knows of deletions up to there, though it
+     * reads all again. */
+    kcl_generation generation;
+    uint64_t known;
 };
 
 enum kcl_memory_op_kind {
@@ -220,8 +224,8 @@ void kcl_memory_make_meta(struct kcl_memory_op *op, uint64_t counter, int64_t ho
 bool kcl_memory_rule_on(const struct kcl_memory_op *op, uint32_t rule);
 bool kcl_memory_calm(const struct kcl_memory_op *op);
 
-/** Whether a caller that knows `since` must forget everything first. */
-bool kcl_memory_must_reset(const struct kcl_memory_op *op, uint64_t since);
+/** Whether a caller that knows `since` must forget everything first; `named`: it named this generation. */
+bool kcl_memory_must_reset(struct kcl_memory_op *op, bool named, uint64_t since);
 /** Opens a new generation above `above`: all must rejoin. */
 void kcl_memory_open_generation(struct kcl_memory_op *op, uint64_t above);
 

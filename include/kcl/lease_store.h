@@ -79,8 +79,10 @@
  * leases and members stay in the list as tombstones for at least an hour; a
  * caller that knows an older version gets sink->on_reset first, and everything
  * (a handle remembers that it did, for the pages that follow, asked for with the
- * version that was answered: use one handle a caller). A rejoin of another generation gets on_reset too. The caller's
- * own change is shown as any other. A REJOIN shows nothing and has version 0.
+ * version that was answered; and the highest version that the caller came with in
+ * this generation, for one that reads old changes again knows what was deleted:
+ * use one handle a caller). A rejoin of another generation gets on_reset too. The
+ * caller's own change is shown as any other. A REJOIN shows nothing and has version 0.
  *
  * Saying an operation again (its answer was lost) does no harm: each paragraph
  * below says what the second one answers.

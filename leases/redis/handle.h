@@ -33,7 +33,9 @@ struct kcl_store_handle {
      * that reads the next page after a reset is not told to forget everything again. One that did not
      * take the answer in comes with an older version. */
     char seen_worker[KCL_WORKER_ID_SIZE];
+    kcl_generation seen_generation;
     uint64_t seen_version;
+    uint64_t known_version; /* highest that it came with: it knows of deletions up to there, though it read all again */
     uint64_t seen_floor;
 };
 

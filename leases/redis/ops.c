@@ -24,6 +24,19 @@ struct call {
     kcl_rc rc;
 };
 
+/* Up to which version the caller knows of deletions. */
+static uint64_t known_floor(kcl_store_handle *h, const kcl_store_caller *by)
+{
+    bool same = by->worker && strcmp(by->worker, h->seen_worker) == 0;
+    bool follows = same && by->version == h->seen_version;
+    same = same && by->generation.counter == h->seen_generation.counter &&
+           by->generation.nonce == h->seen_generation.nonce;
+    if (!same || by->version > h->known_version) {
+        h->known_version = by->version;
+    }
+    return follows && h->seen_floor > h->known_version ? h->seen_floor : h->known_version;
+}
+
 static void begin(struct call *c, kcl_store_handle *h, enum kcl_redis_script script, const kcl_store_caller *by)
 {
     uint64_t nonce = 0;
@@ -31,7 +44,7 @@ static void begin(struct call *c, kcl_store_handle *h, enum kcl_redis_script scr
     if (getrandom(&nonce, sizeof nonce, 0) != (ssize_t)sizeof nonce) {
         c->rc = KCL_ESTATE;
     }
-    bool goes_on = by->worker && strcmp(by->worker, h->seen_worker) == 0 && by->version == h->seen_version;
+    uint64_t floor = known_floor(h, by);
     kcl_redis_args_init(&c->args);
     kcl_redis_script_begin(&c->args, h->meta_key);
     if (by == &nobody || script == KCL_SCRIPT_READ) {
@@ -44,7 +57,7 @@ static void begin(struct call *c, kcl_store_handle *h, enum kcl_redis_script scr
     kcl_redis_args_u64(&c->args, by->op);
     kcl_redis_args_u64(&c->args, by->last_answered);
     kcl_redis_args_u64(&c->args, by->version);
-    kcl_redis_args_u64(&c->args, goes_on ? h->seen_floor : 0);
+    kcl_redis_args_u64(&c->args, floor);
     kcl_redis_args_u64(&c->args, KCL_STORE_PAGE);
     kcl_redis_args_u64(&c->args, h->identified ? 1 : 0);
     kcl_redis_args_u64(&c->args, nonce);
@@ -73,6 +86,7 @@ static kcl_rc refusal(const struct kcl_redis_answer *answer, const kcl_store_str
 static void remember(struct call *c, const struct kcl_redis_answer *answer)
 {
     kcl_store_handle *h = c->h;
+    h->seen_generation = answer->ans.generation;
     h->seen_version = answer->ans.version;
     h->seen_floor = answer->floor;
     if (!kcl_string_copy(h->seen_worker, sizeof h->seen_worker, c->by->worker)) {

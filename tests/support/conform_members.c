@@ -402,6 +402,34 @@ static void test_who_knows_less_than_the_tombstones_begins_anew(struct conform *
     CHECK(c, reader->resets == 2 && reader->shown == 0);
 }
 
+/* A worker does so now and then, a page with each heartbeat and other operations between them. */
+static void test_who_reads_all_again_is_not_told_to_forget_what_it_knows(struct conform *c)
+{
+    struct conform_worker *w = &c->w[0];
+    uint64_t known;
+
+    conform_begin(c, 1);
+    make_many(c, 300);
+    CHECK_STATUS(c, conform_join(&c->w[2]), KCL_STORE_OK);
+    CHECK_STATUS(c, conform_leave(&c->w[2], NULL, 0), KCL_STORE_OK);
+    conform_calm(c);
+    CHECK_STATUS(c, conform_beat(w), KCL_STORE_OK);
+    CHECK(c, w->ans.more == 0 && w->leases_count == 300);
+    c->fixture->step_ms(c->fixture->user, 3601000);
+    CHECK_STATUS(c, conform_beat(w), KCL_STORE_OK); /* the tombstone is gone */
+    known = w->by.version;
+    w->by.version = 0;
+    CHECK_STATUS(c, conform_beat(w), KCL_STORE_OK);
+    CHECK(c, w->resets == 0 && w->ans.more == 1);
+    const uint64_t page = w->ans.version;
+    w->by.version = known;
+    CHECK_STATUS(c, conform_beat(w), KCL_STORE_OK);
+    CHECK(c, w->resets == 0 && w->shown == 0);
+    w->by.version = page;
+    CHECK_STATUS(c, conform_beat(w), KCL_STORE_OK);
+    CHECK(c, w->resets == 0 && w->ans.more == 0 && w->leases_count == 300);
+}
+
 const struct kcl_conformance_test conform_members[] = {
     {"test_the_table_is_filled", test_the_table_is_filled, 0, NULL},
     {"test_init_makes_an_application_without_hold_and_only_once",
@@ -441,5 +469,7 @@ const struct kcl_conformance_test conform_members[] = {
      test_a_member_lost_for_ten_minutes_is_deleted_and_may_rejoin, KCL_NEEDS_CLOCK, NULL},
     {"test_who_knows_less_than_the_tombstones_begins_anew", test_who_knows_less_than_the_tombstones_begins_anew,
      KCL_NEEDS_CLOCK, NULL},
+    {"test_who_reads_all_again_is_not_told_to_forget_what_it_knows",
+     test_who_reads_all_again_is_not_told_to_forget_what_it_knows, KCL_NEEDS_CLOCK, NULL},
     {NULL, NULL, 0, NULL},
 };

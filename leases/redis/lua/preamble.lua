@@ -490,7 +490,7 @@ end
 
 local function note_generation(mode) -- what the caller knows may be of another one
     if by.gen ~= meta.gen or by.nonce ~= meta.nonce then
-        by.version = 0
+        by.version, by.floor = 0, 0
         by.reset = mode == 'rejoin'
     end
 end
