@@ -379,6 +379,17 @@ static void look_for_newer(struct kcl_router *r, const struct kcl_changes *chang
     }
 }
 
+/* Then the table knows what this answer shows, and no more. */
+static bool is_told_anew(const struct kcl_changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        if (changes->entries[i].kind == KCL_CHANGE_RESET) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Brings the table up to what an answer showed. KCL_ENOMEM: the answer is as good as lost. */
 static kcl_rc learn(struct kcl_router *r, const struct kcl_store_reply *reply)
 {
@@ -404,8 +415,9 @@ static kcl_rc learn(struct kcl_router *r, const struct kcl_store_reply *reply)
     }
     bool members = kcl_table_apply(&r->table, &reply->changes, reply->sent_ms);
     /* An answer to an ask that waited may know less than the table: its changes count, its version not. */
+    bool anew = registers || is_told_anew(&reply->changes);
     bool was_complete = r->table.complete;
-    if (registers || a->version >= r->table.version) {
+    if (anew || a->version >= r->table.version) {
         kcl_table_learn(&r->table, a);
     }
     r->notify |= registers || reply->changes.count > 0 || was_complete != r->table.complete;

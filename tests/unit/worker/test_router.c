@@ -36,6 +36,7 @@ static struct {
     struct kcl_stream_ask reads[SHARDS + 1]; /* by slot; the last; kind 0 once answered */
     struct kcl_runner_ask runs[SHARDS + 1];
     struct kcl_store_ask asked; /* of membership; the last */
+    uint64_t beaten;            /* the last heartbeat that a test answered */
     int asks;                   /* of anybody, of the store */
     uint64_t fail_at;           /* so many allocations into the next reply one fails */
     uint64_t made;              /* allocations while the last was taken in */
@@ -352,6 +353,76 @@ static void pass_on(void)
     }
 }
 
+/* A heartbeat is answered with a part of the table, after a reset or not. */
+static void reply_page(bool reset, const char *shard, uint64_t version, bool more)
+{
+    char key[KCL_LEASE_KEY_SIZE];
+    struct kcl_store_reply r;
+    memset(&r, 0, sizeof(r));
+    kcl_changes_init(&r.changes);
+    r.op = f.asked.op;
+    r.kind = KCL_STORE_HEARTBEAT;
+    r.sent_ms = f.now_ms;
+    r.answer.generation = (kcl_generation){1, 1};
+    r.answer.version = version;
+    r.answer.more = more;
+    if (reset) {
+        kcl_changes_on_reset(&r.changes);
+    }
+    const kcl_member self = {.id = SELF, .joined_us = 2};
+    kcl_changes_on_member(&r.changes, &self);
+    assert_true(kcl_lease_key_make(key, "s", 1, shard));
+    const kcl_lease lease = {.key = key,
+                             .shard = shard,
+                             .state = KCL_LEASE_OPEN,
+                             .owner = SELF,
+                             .token = 5,
+                             .hash_start = "",
+                             .hash_end = "",
+                             .behind_ms = -1,
+                             .start = {.kind = KCL_AT_TRIM_HORIZON}};
+    kcl_changes_on_lease(&r.changes, &lease);
+    assert_int_equal(r.changes.rc, KCL_OK);
+    kcl_router_on_store(f.router, f.now_ms, &r);
+    kcl_store_reply_fini(&r);
+}
+
+/* Up to a heartbeat that was not answered yet. */
+static void beat(void)
+{
+    while (f.asked.kind != KCL_STORE_HEARTBEAT || f.asked.op == f.beaten) {
+        uint64_t due = kcl_router_due_ms(f.router);
+        f.now_ms = due > f.now_ms ? due : f.now_ms;
+        kcl_router_turn(f.router, f.now_ms);
+    }
+    f.beaten = f.asked.op;
+}
+
+static void test_a_table_that_is_told_anew_in_pages_loses_no_shard(void **state)
+{
+    (void)state;
+    start();
+    reply(KCL_STORE_JOIN, KCL_OK, SHARDS);
+    beat();
+    reply(KCL_STORE_HEARTBEAT, KCL_OK, 0);
+    assert_int_equal(kcl_router_running(f.router), SHARDS);
+    beat();
+    reply_page(true, "shardId-000000000000", 1, true); /* an older version: the first page of all */
+    assert_false(kcl_router_table(f.router)->complete);
+    assert_int_equal(kcl_router_running(f.router), SHARDS);
+    beat();
+    assert_int_equal(f.asked.version, 1);
+    reply_page(false, "shardId-000000000001", 2, false);
+    assert_true(kcl_router_table(f.router)->complete);
+    for (int i = 0; i < 3; i++) {
+        beat();
+        reply(KCL_STORE_HEARTBEAT, KCL_OK, 0);
+    }
+    for (uint64_t slot = 1; slot <= SHARDS; slot++) {
+        begin_shard(slot); /* nobody told it to end */
+    }
+}
+
 static bool second_reads_within(uint64_t ms)
 {
     uint64_t end_ms = f.now_ms + ms;
@@ -611,6 +682,7 @@ int main(void)
         cmocka_unit_test_teardown(test_an_answer_may_come_beyond_the_budget_when_nothing_is_given_back, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_needs_an_iterator_first_is_let_go_up_to_its_records, tear_down),
         cmocka_unit_test_teardown(test_what_a_stuck_callback_kept_is_no_room_for_ever, tear_down),
+        cmocka_unit_test_teardown(test_a_table_that_is_told_anew_in_pages_loses_no_shard, tear_down),
         cmocka_unit_test_teardown(test_an_answer_that_waits_ends_with_its_shard, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_reads_nothing_stands_aside_until_it_can, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_reads_another_shard_does_not_stand_aside, tear_down),
