@@ -122,7 +122,7 @@ void kcl_router_free(struct kcl_router *r)
     kcl_map_fini(&r->paused);
     kcl_planner_fini(&r->planner);
     kcl_table_fini(&r->table);
-    kcl_shard_list_release(r->listed);
+    kcl_shard_list_release(r->listed.shards);
     kcl_text_release(r->last_error);
     kcl_text_release(r->fitness_iterator);
     kcl_ledger_release(r->ledger);
@@ -318,6 +318,9 @@ void kcl_router_on_stream(struct kcl_router *r, uint64_t now_ms, struct kcl_stre
     } else if (answer->kind == KCL_STREAM_DESCRIBE) {
         on_described(r, now_ms, answer);
     } else if (answer->kind == KCL_STREAM_LIST && answer->slot == 0) {
+        if (answer->rc == KCL_OK) {
+            watch_stream(r, now_ms, &(struct kcl_stream_watch_event){.kind = STREAM_WATCH_LISTED});
+        }
         kcl_router_listed(r, now_ms, answer);
     } else {
         struct kcl_slot *slot = kcl_router_slot(r, answer->slot);

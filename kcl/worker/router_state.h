@@ -34,6 +34,15 @@ struct kcl_slot {
     bool held_back;               /* as the unit knows it: that one is paused */
 };
 
+/** The shards of the stream, and what was known when they were asked for. */
+struct kcl_listing {
+    struct kcl_shard_list *shards; /* NULL: none */
+    bool whole;                    /* unfiltered */
+    int64_t epoch_s;               /* the stream's */
+    kcl_generation generation;     /* the table's */
+    uint64_t version;              /* likewise */
+};
+
 /** An ask that could not be submitted for want of memory: answered in a later turn. */
 struct kcl_unsent {
     uint64_t slot;
@@ -101,12 +110,10 @@ struct kcl_router {
     struct kcl_unsent *unsent;
     size_t unsent_count;
     size_t unsent_room;
-    struct kcl_shard_list *listed; /* the last listing, while wishes are made of it */
-    bool listed_whole;             /* it was unfiltered */
-    uint64_t listed_version;       /* the table's, when it was asked for */
-    int64_t listed_epoch_s;        /* the stream's, as it was known then */
-    char left[256];                /* shards that had not finished when everything was stopped */
-    struct kcl_text *last_error;   /* what start-up waits for, or why it ended */
+    struct kcl_listing listing;  /* asked for; no shards yet */
+    struct kcl_listing listed;   /* the last that was answered */
+    char left[256];              /* shards that had not finished when everything was stopped */
+    struct kcl_text *last_error; /* what start-up waits for, or why it ended */
     struct kcl_rng rng;
 };
 

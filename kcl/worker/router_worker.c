@@ -347,8 +347,8 @@ static void make_wishes(struct kcl_router *r, uint64_t now_ms)
     struct kcl_sync_result result;
     memset(&result, 0, sizeof(result));
     const struct kcl_sync_options options = {
-        .stream = r->stream, .epoch_s = r->epoch_s, .initial = r->options.position, .filtered = !r->listed_whole};
-    event.rc = kcl_shard_sync(&r->table, r->listed, &options, &result);
+        .stream = r->stream, .epoch_s = r->epoch_s, .initial = r->options.position, .filtered = !r->listed.whole};
+    event.rc = kcl_shard_sync(&r->table, r->listed.shards, &options, &result);
     event.wishes = result.wishes;
     event.first = result.first;
     event.gap = result.gap;
@@ -356,17 +356,31 @@ static void make_wishes(struct kcl_router *r, uint64_t now_ms)
     kcl_router_planner(r, now_ms, &event);
 }
 
+/*
+ * After a loss leases may be there again whose descendants have begun, and what lay between them may be gone: only the
+ * list tells. Before there was a loss the leases tell it themselves, and one that cannot list may plan.
+ */
+static bool knows_families(const struct kcl_router *r)
+{
+    return r->table.generation.counter <= 1 || (r->listed.shards != NULL && r->listed.epoch_s == r->epoch_s);
+}
+
 static void make_plan(struct kcl_router *r, uint64_t now_ms, bool may_balance)
 {
-    struct kcl_planner_event event = {.kind = PLANNER_PLAN};
-    const struct kcl_assign_options options = {.cleanup = {.stream = r->stream,
-                                                           .epoch_s = r->epoch_s,
-                                                           .listed = r->listed_whole ? r->listed : NULL,
-                                                           .listed_version = r->listed_version},
-                                               .now_ms = now_ms,
-                                               .moves_max = MOVES_MAX,
-                                               .may_balance = may_balance};
-    event.rc = kcl_assign_plan(&r->table, &options, &event.plan);
+    struct kcl_planner_event event = {.kind = PLANNER_PLAN, .rc = KCL_EBUSY};
+    const kcl_generation *then = &r->listed.generation;
+    bool same = then->counter == r->table.generation.counter && then->nonce == r->table.generation.nonce;
+    const struct kcl_assign_options options = {
+        .cleanup = {.stream = r->stream,
+                    .epoch_s = r->epoch_s,
+                    .listed = r->listed.whole && r->listed.epoch_s == r->epoch_s ? r->listed.shards : NULL,
+                    .listed_version = same ? r->listed.version : 0},
+        .now_ms = now_ms,
+        .moves_max = MOVES_MAX,
+        .may_balance = may_balance};
+    if (knows_families(r)) {
+        event.rc = kcl_assign_plan(&r->table, &options, &event.plan);
+    }
     kcl_router_planner(r, now_ms, &event);
 }
 
@@ -397,11 +411,10 @@ static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e
     ask.filter = e->filter;
     ask.at_ms = e->at_ms;
     set_first_filter(r, &ask);
-    r->listed_whole = e->filter == KCL_FILTER_NONE;
-    r->listed_version = r->table.version;
-    r->listed_epoch_s = r->epoch_s;
-    kcl_shard_list_release(r->listed);
-    r->listed = NULL;
+    r->listing = (struct kcl_listing){.whole = e->filter == KCL_FILTER_NONE,
+                                      .epoch_s = r->epoch_s,
+                                      .generation = r->table.generation,
+                                      .version = r->table.version};
     if (r->options.stream.submit(r->options.stream.self, &ask) != KCL_OK) {
         kcl_router_unsent(r, &(struct kcl_unsent){.op = e->op, .port = UNSENT_STREAM, .stream = ask.kind});
     }
@@ -453,12 +466,13 @@ void kcl_router_planner(struct kcl_router *r, uint64_t now_ms, const struct kcl_
 void kcl_router_listed(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer)
 {
     kcl_rc rc = answer->rc;
-    if (rc == KCL_OK && r->listed_epoch_s != r->epoch_s) {
+    if (rc == KCL_OK && r->listing.epoch_s != r->epoch_s) {
         rc = KCL_EBUSY; /* of the stream that was, or of the one that was made meanwhile: nobody knows */
     }
     if (rc == KCL_OK) {
-        kcl_shard_list_release(r->listed);
-        r->listed = answer->shards;
+        kcl_shard_list_release(r->listed.shards);
+        r->listed = r->listing;
+        r->listed.shards = answer->shards;
         answer->shards = NULL;
     }
     kcl_router_planner(

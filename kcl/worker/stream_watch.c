@@ -10,7 +10,7 @@
  *          doubt                    the stream that is read, or a younger one: ACTIVE
  *   QUIET ───────► ASKING ──────────────────────────────────────────────► QUIET
  *     │              │  ▲
- *     │ doubt, soon  │  │ due
+ *     │ doubt, soon  │  │ due, or its shards were listed
  *     │ after an     ▼  │
  *     └─ answer ──► WAITING      not found, not ready, no answer
  */
@@ -40,6 +40,7 @@ void kcl_stream_watch_know(struct kcl_stream_watch *w, int64_t epoch_s)
 static void ask(struct kcl_stream_watch *w, uint64_t now_ms, const char *cause, struct kcl_stream_watch_effects *out)
 {
     kcl_sm_move(&w->sm, now_ms, STREAM_WATCH_ASKING, cause);
+    w->asked_ms = now_ms;
     w->next_ms = now_ms + GAP_MS;
     out->ask = true;
 }
@@ -95,6 +96,12 @@ void kcl_stream_watch_step(struct kcl_stream_watch *w, uint64_t now_ms, const st
         break;
     case STREAM_WATCH_DESCRIBED:
         on_described(w, now_ms, event, out);
+        break;
+    case STREAM_WATCH_LISTED:
+        w->attempt = 0;
+        if (w->next_ms > w->asked_ms + GAP_MS) {
+            w->next_ms = w->asked_ms + GAP_MS;
+        }
         break;
     case STREAM_WATCH_TICK:
         break;

@@ -23,6 +23,7 @@ enum kcl_stream_watch_state { STREAM_WATCH_QUIET, STREAM_WATCH_ASKING, STREAM_WA
 enum kcl_stream_watch_event_kind {
     STREAM_WATCH_DOUBT = 1, /* a shard is not found, a position is refused, or it is time to look */
     STREAM_WATCH_DESCRIBED, /* rc, active, epoch_s, retry_after_ms */
+    STREAM_WATCH_LISTED,    /* its shards were: it is there */
     STREAM_WATCH_TICK
 };
 
@@ -43,7 +44,8 @@ struct kcl_stream_watch_effects {
 struct kcl_stream_watch {
     struct kcl_sm sm;
     struct kcl_rng rng;
-    int64_t epoch_s;  /* of the stream that is read */
+    int64_t epoch_s; /* of the stream that is read */
+    uint64_t asked_ms;
     uint64_t next_ms; /* not asked again before */
     uint32_t attempt; /* answers in a row that settled nothing */
 };

@@ -114,16 +114,6 @@ static void check_budget(struct sim_worker *worker, const struct kcl_stream_ask 
     worker->beyond_ms = w->now_ms;
 }
 
-/*
- * A planner whose first list fails plans without one: after an old copy of the store came back it may then give out
- * an ancestor and its descendant together, for want of the shards between them that have no leases (seen as S3:
- * nothing is lost). Lists do not fail in such worlds.
- */
-static bool may_fail(const struct sim_world *w, const struct kcl_stream_ask *ask)
-{
-    return ask->kind != KCL_STREAM_LIST || w->options.faults[SIM_RESTORE] == 0;
-}
-
 static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *submitted)
 {
     struct sim_worker *worker = self;
@@ -144,9 +134,9 @@ static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *submitted)
         }
         delay += KCL_UNIT_READER_TIMEOUT_MS;
     }
-    if (w->now_ms < w->storm_until_ms && may_fail(w, &ask)) {
+    if (w->now_ms < w->storm_until_ms) {
         answer->rc = w->storm;
-    } else if (!w->calm && may_fail(w, &ask) && sim_chance(w, w->options.stream_error)) {
+    } else if (!w->calm && sim_chance(w, w->options.stream_error)) {
         fail(worker, &ask, answer);
         delay += kcl_rng_below(&w->rng, 300);
     } else {

@@ -26,6 +26,8 @@ static struct {
     char evicted[KCL_WORKER_ID_SIZE];
     bool predecessor_gone;
     uint64_t looked_for; /* the process that was looked for */
+    uint64_t losses;     /* that the store has noticed */
+    size_t claims;       /* asked for */
 } f;
 
 static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
@@ -55,6 +57,7 @@ static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
     } else if (ask->slot != 0) {
         f.of_shard = *ask;
     }
+    f.claims += ask->kind == KCL_STORE_CLAIM ? ask->count : 0;
     for (size_t i = 0; ask->wishes != NULL && i < ask->wishes->count; i++) {
         assert_true(i < sizeof(f.wishes) / sizeof(f.wishes[0]));
         f.wishes[i] = ask->wishes->wishes[i];
@@ -115,10 +118,10 @@ static void reply(const char *owner, const kcl_member *other)
     r.op = f.asked.op;
     r.kind = f.asked.kind;
     r.sent_ms = f.now_ms;
-    r.answer.generation = (kcl_generation){1, 1};
+    r.answer.generation = (kcl_generation){1 + f.losses, 1};
     r.answer.version = 1;
     r.answer.born_ms = BORN_MS;
-    const kcl_member self = {.id = SELF, .joined_us = 1};
+    const kcl_member self = {.id = SELF, .joined_us = 1, .max_leases = 10};
     kcl_changes_on_member(&r.changes, &self);
     if (other != NULL) {
         kcl_changes_on_member(&r.changes, other);
@@ -278,6 +281,29 @@ static void test_with_leases_all_shards_are_listed(void **state)
     assert_int_equal(f.listed.filter, KCL_FILTER_NONE);
 }
 
+/* How many leases are given out by one that cannot list the shards. */
+static size_t claims_without_a_list(uint64_t losses)
+{
+    size_t claims;
+    begin(horizon, EPOCH_S);
+    f.losses = losses;
+    reply("lost#1", NULL);
+    struct kcl_stream_answer answer = {.op = f.listed.op, .kind = KCL_STREAM_LIST, .rc = KCL_ETHROTTLED};
+    kcl_router_on_stream(f.router, f.now_ms, &answer);
+    f.now_ms += 100; /* it is not listed again yet */
+    kcl_router_turn(f.router, f.now_ms);
+    claims = f.claims;
+    (void)tear_down(NULL);
+    return claims;
+}
+
+static void test_after_a_loss_nothing_is_given_out_without_a_list(void **state)
+{
+    (void)state;
+    assert_int_equal(claims_without_a_list(0), 1);
+    assert_int_equal(claims_without_a_list(1), 0);
+}
+
 static void test_leases_of_a_predecessor_whose_process_is_gone_are_free_at_once(void **state)
 {
     const kcl_member old = {.id = OLD, .joined_us = 9, .host = "here", .boot_id = "boot", .pid = 42, .pid_started = 7};
@@ -392,6 +418,7 @@ int main(void)
         cmocka_unit_test_teardown(test_from_a_time_before_the_stream_its_first_shards_are_listed, tear_down),
         cmocka_unit_test_teardown(test_with_leases_all_shards_are_listed, tear_down),
         cmocka_unit_test_teardown(test_leases_of_a_predecessor_whose_process_is_gone_are_free_at_once, tear_down),
+        cmocka_unit_test_teardown(test_after_a_loss_nothing_is_given_out_without_a_list, tear_down),
         cmocka_unit_test_teardown(test_nobody_else_is_evicted, tear_down),
         cmocka_unit_test_teardown(test_children_begin_at_their_oldest_record, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_is_not_found_is_given_back_not_ended, tear_down),

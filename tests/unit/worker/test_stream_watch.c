@@ -82,6 +82,27 @@ static void a_doubt_is_looked_into_at_once_and_a_storm_of_them_once(void **state
     assert_int_equal(f.remade_s, 0);
 }
 
+static void a_stream_whose_shards_were_listed_is_asked_for_at_once(void **state)
+{
+    (void)state;
+    f.plans = false;
+    doubt();
+    for (int i = 0; i < 6; i++) {
+        described(KCL_ENOSTREAM, false, 0);
+        (void)wait_ask();
+    }
+    described(KCL_ENOSTREAM, false, 0);
+    assert_true(kcl_stream_watch_due_ms(&f.w) > f.now_ms + 1000);
+    step((struct kcl_stream_watch_event){.kind = STREAM_WATCH_LISTED});
+    assert_int_equal(wait_ask(), 1000); /* since the last */
+    step((struct kcl_stream_watch_event){.kind = STREAM_WATCH_LISTED});
+    described(KCL_OK, true, 200);
+    assert_int_equal(f.remade_s, 200);
+    f.now_ms += 5000;
+    step((struct kcl_stream_watch_event){.kind = STREAM_WATCH_LISTED});
+    assert_true(kcl_stream_watch_due_ms(&f.w) == KCL_NEVER); /* nobody doubts */
+}
+
 static void a_stream_that_is_gone_is_asked_for_until_there_is_one(void **state)
 {
     (void)state;
@@ -172,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_doubt_is_looked_into_at_once_and_a_storm_of_them_once, set_up),
+        cmocka_unit_test_setup(a_stream_whose_shards_were_listed_is_asked_for_at_once, set_up),
         cmocka_unit_test_setup(a_stream_that_is_gone_is_asked_for_until_there_is_one, set_up),
         cmocka_unit_test_setup(those_that_do_not_plan_ask_ever_more_seldom, set_up),
         cmocka_unit_test_setup(errors_of_the_service_are_waited_for, set_up),
