@@ -168,6 +168,7 @@ static kcl_rc mind_the_clock(struct kcl_memory_op *op)
 {
     struct kcl_memory_meta *meta = op->meta;
     const bool back = op->now_us < meta->last_us;
+    const bool held = meta->last_us < meta->hold_until_us;
     const int64_t latest_us = op->now_us + op->duration_us;
     bool others = false;
     size_t i;
@@ -191,7 +192,7 @@ static kcl_rc mind_the_clock(struct kcl_memory_op *op)
             member->life_until_us = latest_us;
         }
     }
-    if (back || (others && op->now_us > meta->last_us + op->duration_us / 4)) {
+    if (back || ((others || held) && op->now_us > meta->last_us + op->duration_us / 4)) {
         meta->hold_until_us = latest_us;
     }
     return KCL_OK;

@@ -53,8 +53,9 @@
  *      above version: the store went back. New generation as in 2, then REJOIN.
  *      join is exempt; rejoin is judged by its version when its generation is
  *      the stored one, and goes on. The caller's own member is missing: likewise.
- *   6. now < last_us, or now > last_us + D/4 while another member is
- *      registered: hold_until = now + D. Every life_until later than now + D is
+ *   6. now < last_us, or now > last_us + D/4 while another member is registered or
+ *      a hold ran at last_us (its time would be cut short for who is not back yet):
+ *      hold_until = now + D. Every life_until later than now + D is
  *      written as now + D whenever now < last_us. last_us is written by
  *      heartbeat, join and the last piece of rejoin.
  *   7. Store by->op as its last operation number. Other members whose life is

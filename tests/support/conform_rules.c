@@ -264,6 +264,16 @@ static void test_R15_a_gap_opens_a_hold_before_anybody_can_claim(struct conform 
                  KCL_STORE_OK); /* nobody loses a lease */
 }
 
+static void test_R15_a_jump_within_a_hold_does_not_end_it(struct conform *c)
+{
+    (void)begin_owned(c);
+    wipe(c);
+    CHECK_STATUS(c, conform_rejoin(&c->w[1], 0, false), KCL_STORE_OK); /* a runs on and is not back yet */
+    conform_silence(c, c->fixture->duration_ms + c->fixture->duration_ms / 4);
+    CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_OK);
+    CHECK(c, c->w[1].ans.hold_ms > c->fixture->duration_ms / 2);
+}
+
 static void test_R17_a_handoff_has_at_least_the_lease_duration(struct conform *c)
 {
     (void)begin_owned(c);
@@ -400,6 +410,7 @@ const struct kcl_conformance_test conform_rules[] = {
     RULE(test_R13_a_heartbeat_makes_no_member, 0, "R13"),
     RULE(test_R14_a_lower_checkpoint_is_not_written, 0, "R14"),
     RULE(test_R15_a_gap_opens_a_hold_before_anybody_can_claim, 0, "R15"),
+    RULE(test_R15_a_jump_within_a_hold_does_not_end_it, KCL_NEEDS_WIPE, "R15"),
     RULE(test_R17_a_handoff_has_at_least_the_lease_duration, 0, "R17"),
     RULE(test_R18_claim_looks_at_the_parents_in_the_store, 0, "R18"),
     RULE(test_R19_late_facts_do_not_end_or_fence_a_running_lease, KCL_NEEDS_WIPE, "R19"),

@@ -387,7 +387,8 @@ local function mind_the_clock() -- rule 6
         end
     elseif now > meta.last_us + duration_us / 4 then
         local others = call('ZCARD', workers) - (call('ZSCORE', workers, by.worker) and 1 or 0)
-        if others > 0 then meta.hold_until = latest end
+        -- Within a hold those who are not back yet count, too.
+        if others > 0 or meta.last_us < meta.hold_until then meta.hold_until = latest end
     end
 end
 
