@@ -12,6 +12,7 @@ import shutil
 import sys
 
 import stories
+import stories_clock
 import stories_redis
 import stories_stream
 from fleet import Failure, Fleet, emulator_missing
@@ -23,7 +24,7 @@ def missing(names):
 
 def main(bin_dir, name, folder=None):
     table = {story.__name__: story for story in stories.STORIES + stories_stream.STORIES}
-    table.update({story.__name__: story for story in stories_redis.STORIES})
+    table.update({story.__name__: story for story in stories_redis.STORIES + stories_clock.STORIES})
     absent = missing(['redis-server', 'setpriv'])
     if absent:
         print(f'skipped: {", ".join(absent)} not installed')

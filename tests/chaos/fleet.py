@@ -186,22 +186,26 @@ class Fleet:
 
     def start_redis(self):
         """On a free port; after a stop again on the same, with the data it had."""
+        self.redis, self.redis_port = self.run_redis('redis', self.dir, self.redis_port)
+
+    def run_redis(self, name, folder, port, *options, wait=True):
+        """A server on this port, or on a free one if it is 0: (process, port). It answers, unless without `wait`."""
         for _ in range(10):
-            port = self.redis_port
-            if not port:
+            chosen = port
+            if not chosen:
                 with socket.socket() as probe:
                     probe.bind(('127.0.0.1', 0))
-                    port = probe.getsockname()[1]
-            self.redis = self.start('redis', ['redis-server', '--port', port, '--bind', '127.0.0.1', '--save', '',
-                                              '--dir', self.dir], stdout=subprocess.DEVNULL)
-            if self.redis_answers(port):
-                self.redis_port = port
-                return
+                    chosen = probe.getsockname()[1]
+            process = self.start(name, ['redis-server', '--port', chosen, '--bind', '127.0.0.1', '--save', '',
+                                        '--dir', folder, *options], stdout=subprocess.DEVNULL)
+            if not wait or self.redis_answers(process, chosen):
+                return process, chosen
         raise Failure('redis-server did not start')
 
-    def redis_answers(self, port):
+    @staticmethod
+    def redis_answers(process, port):
         end = time.monotonic() + PATIENCE_S
-        while self.redis.poll() is None and time.monotonic() < end:
+        while process.poll() is None and time.monotonic() < end:
             try:
                 connection = Redis(port)
                 connection.call('PING')

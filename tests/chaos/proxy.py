@@ -49,6 +49,10 @@ class Proxy(threading.Thread):
     def set(self, mode):
         self.mode = mode
 
+    def point(self, target_port):
+        """New connections lead there from now on."""
+        self.target = ('127.0.0.1', target_port)
+
     def stop(self):
         self.ending = True
         self.join()

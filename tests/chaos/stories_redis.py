@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to the Redis that holds the leases: emptied, rolled back, silent, unwilling, changed by hand.
+"""What happens to the Redis that holds the leases: emptied, rolled back, replaced, silent, unwilling, changed by hand.
 
-The clock of the server cannot be moved here: `TIME` follows the machine's. The simulator and the unit tests of
-the scripts do that.
+Its clock: stories_clock.py.
 """
 import copy
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,14 +15,15 @@ from contextlib import contextmanager
 
 from fleet import APP, PATIENCE_S, STREAM, Fleet, wait_for
 from ledger import Judgement
+from proxy import BLACK_HOLE
 from redis_watch import OPEN, Redis, Seen
 from stories import FULL, check, ms, say, stop_all, wait_begun
 
 TAG = f'kcl:{{{APP}}}:'
 
 
-def ask(fleet, *words):
-    connection = Redis(fleet.redis_port)
+def ask(fleet, *words, port=None):
+    connection = Redis(port or fleet.redis_port)
     try:
         return connection.call(*words)
     finally:
@@ -70,7 +71,8 @@ class JudgementAfterLosses(Judgement):
             if waiting and waiting[0].holds(change):
                 inside[now.shard] = change
                 if not change.before or change.before.position != now.position:
-                    self.judge_commit(change)
+                    # What a worker that is back late had committed counts, under whichever token it was delivered.
+                    self.judge_commit(Seen(change.low, change.high, None, now))
                 continue
             kept.append(Seen(change.low, change.high, known.get(now.shard), now))
             known[now.shard] = now
@@ -114,6 +116,11 @@ def wait_fresh(fleet):
     """Waits until the watch has seen what is now."""
     since = time.monotonic()
     wait_for('the watch', lambda: fleet.watch.fresh > since)
+
+
+def open_tokens(fleet):
+    wait_fresh(fleet)
+    return {lease.shard: lease.token for lease in fleet.watch.look()[0].values() if lease.state == OPEN}
 
 
 def wait_printed(fleet, since):
@@ -315,6 +322,131 @@ def redis_rolled_back(bin_dir):
         trouble.finish()
 
 
+# ---- replaced by its replica ----
+
+class Pair:
+    """The server of a fleet, and a replica of it behind a line that can be cut. Workers come through `line`."""
+
+    # A replica that starts again takes a while to load its data, and says so.
+    SLOW = ('--key-load-delay', 1000, '--loading-process-events-interval-bytes', 1024)
+
+    def __init__(self, fleet):
+        self.fleet, self.count = fleet, 0
+        self.line = fleet.proxy(fleet.redis_port)
+
+    def replicate(self):
+        """A new replica that has all."""
+        fleet = self.fleet
+        ask(fleet, 'CONFIG', 'SET', 'repl-diskless-sync-delay', '0')
+        self.count += 1
+        self.name = f'replica-{self.count}'
+        self.folder = fleet.dir / self.name
+        self.folder.mkdir()
+        self.link = fleet.proxy(fleet.redis_port)
+        self.replica, self.port = fleet.run_redis(self.name, self.folder, 0, *self.options())
+        wait_for('the replica', lambda: b'master_link_status:up' in ask(fleet, 'INFO', 'replication', port=self.port))
+
+    def options(self):
+        return '--replicaof', '127.0.0.1', self.link.port, '--enable-debug-command', 'yes'
+
+    def unknown(self):
+        """How many leases have another checkpoint, and how many another token, than the replica knows."""
+        ours, theirs = ([ask(self.fleet, 'HMGET', TAG + 'lease:' + key, 'ckpt', 'token', port=port)
+                         for key in sorted(self.fleet.watch.look()[0])] for port in (None, self.port))
+        return [sum(one[at] != other[at] for one, other in zip(ours, theirs)) for at in (0, 1)]
+
+    def begin_again(self):
+        """The replica starts anew, slowly."""
+        try:
+            ask(self.fleet, 'SHUTDOWN', 'SAVE', port=self.port)
+        except OSError:
+            pass
+        self.replica.wait(PATIENCE_S)
+        self.replica, _ = self.fleet.run_redis(self.name, self.folder, self.port, *self.options(), *self.SLOW,
+                                               wait=False)
+
+    def wait_refusals(self, error):
+        """Waits until the replica refused some calls of the workers with this error."""
+        def refused():
+            try:
+                found = re.search(rf'errorstat_{error}:count=(\d+)',
+                                  ask(self.fleet, 'INFO', 'errorstats', port=self.port).decode())
+            except OSError:
+                return False
+            return found and int(found[1]) >= 4
+
+        wait_for(f'{error} of the replica', refused, pause=0.005)
+
+    def replace(self):
+        """The server is gone; all go to the replica."""
+        fleet = self.fleet
+        fleet.redis.kill()
+        fleet.redis.wait()
+        self.line.point(self.port)
+        fleet.redis, fleet.redis_port = self.replica, self.port
+        fleet.watch.port = self.port
+
+    def promote(self):
+        ask(self.fleet, 'REPLICAOF', 'NO', 'ONE')
+
+
+def write_on(pair):
+    """Waits until much was written that the replica does not get."""
+    pair.link.set(BLACK_HOLE)
+    wait_until(time.monotonic() + 1)
+    wait_for('writes that the replica does not get', lambda: pair.unknown()[0] == len(pair.fleet.watch.look()[0]))
+
+
+def check_again(fleet, since, shards, what):
+    """What was delivered again from then on belongs to these shards."""
+    seen, found = set(), Counter()
+    for line in fleet.ledger.snapshot():
+        if (line.key, line.number) in seen and line.low > since:
+            found[line.shard] += 1
+        seen.add((line.key, line.number))
+    say(f'{what}: delivered again {dict(found)}')
+    check(set(found) <= set(shards), f'{what}: {dict(found)} delivered again, only {shards} may be')
+
+
+def redis_failover(bin_dir):
+    with Fleet(bin_dir, shards=6, lease_ms=2500) as fleet:
+        trouble, pair = Trouble(fleet), Pair(fleet)
+        options = ('--position', 'latest')
+        a, b = [fleet.worker(name, *options, redis_port=pair.line.port) for name in 'ab']
+        fleet.wait_even(a, b)
+        fleet.produce()
+        pair.replicate()
+        write_on(pair)
+        c = fleet.worker('c', *options, redis_port=pair.line.port)
+        fleet.wait_even(a, b, c)
+        wait_begun(fleet)
+        tokens = open_tokens(fleet)
+        say('the replica does not know {} checkpoints and {} tokens'.format(*pair.unknown()))
+        check(pair.unknown()[1] > 0, 'the replica knows all tokens')
+        with trouble.loss('a fail-over that lost checkpoints, a worker and its tokens', (a, b, c), most_again=0):
+            pair.replace()
+            pair.wait_refusals('READONLY')
+            wait_until(time.monotonic() + 1)
+            pair.promote()
+        check(open_tokens(fleet) == tokens, f'{tokens} became {open_tokens(fleet)}')
+        wait_calm(fleet)
+        ask(fleet, 'DEBUG', 'POPULATE', 1000)
+        pair.replicate()
+        write_on(pair)
+        died, since = shards_of(fleet, c), time.monotonic()
+        with trouble.loss('a fail-over with a worker, to a replica that was loading', (a, b), absent='c'):
+            c.kill()
+            pair.begin_again()
+            pair.replace()
+            pair.wait_refusals('LOADING')
+            pair.wait_refusals('READONLY')
+            pair.promote()
+        check_again(fleet, since, died, 'the dead worker\'s shards')
+        fleet.settle()
+        stop_all(fleet, a, b)
+        trouble.finish()
+
+
 # ---- silent and unwilling ----
 
 def redis_silent(bin_dir):
@@ -491,4 +623,4 @@ def one_name(bin_dir):
         fleet.ok = True
 
 
-STORIES = [redis_emptied, redis_rolled_back, redis_silent, redis_unwilling, redis_by_hand, one_name]
+STORIES = [redis_emptied, redis_rolled_back, redis_failover, redis_silent, redis_unwilling, redis_by_hand, one_name]
