@@ -40,6 +40,7 @@ static struct {
     int asks;                   /* of anybody, of the store */
     uint64_t fail_at;           /* so many allocations into the next reply one fails */
     uint64_t made;              /* allocations while the last was taken in */
+    struct kcl_metrics_registry metrics;
 } f;
 
 static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
@@ -186,6 +187,7 @@ static void start(void)
                                                .store = {store_submit, NULL},
                                                .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
                                                .on_note = on_note,
+                                               .metrics = &f.metrics,
                                                .on_life = on_life};
     assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
     kcl_router_start(f.router, f.now_ms);
@@ -569,6 +571,7 @@ static void test_what_a_stuck_callback_kept_is_no_room_for_ever(void **state)
         pass_on();
     }
     assert_true(f.cancels > 0);
+    assert_int_equal(kcl_metric_get(&f.metrics, KCL_M_CALLBACKS_GIVEN_UP), 1);
     kcl_block_release(f.kept);
     f.kept = NULL;
     pass_on();
