@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Applications and members: init, join, heartbeat, leave, evict. */
+#include <stddef.h>
 #include <string.h>
 
 #include "kcl/base/bytes.h"
 #include "kcl/base/error.h"
+#include "kcl/base/generation.h"
 #include "leases/memory_state.h"
 
 kcl_rc kcl_memory_init_app(kcl_store_handle *h, const kcl_store_stream *stream, kcl_store_answer *ans, kcl_error *err)
@@ -81,8 +83,7 @@ kcl_rc kcl_memory_register(struct kcl_memory_op *op, const kcl_store_join *in)
     if (member->joined_us == 0) {
         member->joined_us = facts->joined_us != 0 ? facts->joined_us : op->now_us;
     }
-    if (member->generation.counter != op->meta->generation.counter ||
-        member->generation.nonce != op->meta->generation.nonce) {
+    if (!kcl_generation_same(member->generation, op->meta->generation)) {
         member->rejoin_op = 0;
         member->generation = op->meta->generation;
     }
@@ -241,11 +242,9 @@ kcl_rc kcl_memory_go(kcl_store_handle *h, const kcl_store_caller *by, const kcl_
 {
     struct kcl_memory_op op;
     kcl_rc rc = kcl_memory_enter(&op, h, by, KCL_MEMORY_OP_LEAVE, 0);
-    size_t i;
 
-    for (i = 0; rc == KCL_OK && op.admitted && i < count; i++) {
-        rc = kcl_memory_look_at(&op, KCL_MEMORY_LEASE, passes[i].key);
-    }
+    rc =
+        rc == KCL_OK ? kcl_memory_look_at_each(&op, passes, count, sizeof(*passes), offsetof(kcl_store_pass, key)) : rc;
     if (rc == KCL_OK && op.admitted) {
         rc = go(&op, passes, count);
     }

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "kcl/base/generation.h"
 #include "leases/memory_state.h"
 
 #define PATROL 2 /* entries that one heartbeat looks at */
@@ -76,6 +77,19 @@ kcl_rc kcl_memory_look_at(struct kcl_memory_op *op, enum kcl_memory_kind kind, c
     return key != NULL && proves_loss(op, kcl_memory_node_of(op->app, kind, key)) ? lose(op) : KCL_OK;
 }
 
+kcl_rc kcl_memory_look_at_each(struct kcl_memory_op *op, const void *entries, size_t count, size_t size, size_t key_at)
+{
+    kcl_rc rc = KCL_OK;
+    const char *key;
+    size_t i;
+
+    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
+        memcpy(&key, (const char *)entries + i * size + key_at, sizeof(key));
+        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, key);
+    }
+    return rc;
+}
+
 kcl_rc kcl_memory_look_at_relative(struct kcl_memory_op *op, const char *key, const char *shard)
 {
     char relative[KCL_LEASE_KEY_SIZE + KCL_NAME_SIZE];
@@ -108,7 +122,7 @@ kcl_rc kcl_memory_look_around(struct kcl_memory_op *op)
 {
     const kcl_generation by = op->by->generation;
     const kcl_generation now = op->meta->generation;
-    const bool same = by.counter == now.counter && by.nonce == now.nonce;
+    const bool same = kcl_generation_same(by, now);
     const bool repairs = op->kind == KCL_MEMORY_OP_REJOIN || op->kind == KCL_MEMORY_OP_REJOIN_LAST;
     uint64_t last;
 

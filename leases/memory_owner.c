@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the owner of a lease does, also during a hold: pass, checkpoint, end; and reading a prepared state. */
+#include <stddef.h>
 #include <string.h>
 
 #include <kcl/checkpointer.h>
@@ -10,18 +11,6 @@
 static bool is_held(const struct kcl_memory_op *op, const struct kcl_memory_lease *lease, uint64_t token)
 {
     return lease->state == KCL_LEASE_OPEN && lease->token == token && strcmp(lease->owner, op->by->worker) == 0;
-}
-
-/* An operation that names a lease that somebody deleted by hand finds it out before it does anything. */
-static kcl_rc look_at_passes(struct kcl_memory_op *op, const kcl_store_pass *passes, size_t count)
-{
-    kcl_rc rc = KCL_OK;
-    size_t i;
-
-    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
-        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, passes[i].key);
-    }
-    return rc;
 }
 
 static kcl_rc pass_all(struct kcl_memory_op *op, const kcl_store_pass *passes, size_t count, kcl_store_result *results)
@@ -58,7 +47,8 @@ kcl_rc kcl_memory_pass(kcl_store_handle *h, const kcl_store_caller *by, const kc
     if (rc == KCL_OK && count > KCL_STORE_BATCH) {
         rc = KCL_EINVAL;
     }
-    rc = rc == KCL_OK ? look_at_passes(&op, passes, count) : rc;
+    rc =
+        rc == KCL_OK ? kcl_memory_look_at_each(&op, passes, count, sizeof(*passes), offsetof(kcl_store_pass, key)) : rc;
     if (rc == KCL_OK && op.admitted) {
         rc = pass_all(&op, passes, count, results);
     } else {
@@ -113,17 +103,6 @@ static kcl_rc commit_one(struct kcl_memory_op *op, struct kcl_memory_lease *leas
     return KCL_OK;
 }
 
-static kcl_rc look_at_commits(struct kcl_memory_op *op, const kcl_store_commit *commits, size_t count)
-{
-    kcl_rc rc = KCL_OK;
-    size_t i;
-
-    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
-        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, commits[i].key);
-    }
-    return rc;
-}
-
 static kcl_rc commit_all(struct kcl_memory_op *op, const kcl_store_commit *commits, size_t count,
                          kcl_store_result *results)
 {
@@ -162,7 +141,8 @@ kcl_rc kcl_memory_checkpoint(kcl_store_handle *h, const kcl_store_caller *by, co
     if (rc == KCL_OK && count > KCL_STORE_BATCH) {
         rc = KCL_EINVAL;
     }
-    rc = rc == KCL_OK ? look_at_commits(&op, commits, count) : rc;
+    rc = rc == KCL_OK ? kcl_memory_look_at_each(&op, commits, count, sizeof(*commits), offsetof(kcl_store_commit, key))
+                      : rc;
     if (rc == KCL_OK && op.admitted) {
         rc = commit_all(&op, commits, count, results);
     } else {

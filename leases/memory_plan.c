@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What planners and operators do, all of it only when calm: sync, claim, handoff, force, cleanup, seek. */
+#include <stddef.h>
 #include <string.h>
 
 #include "kcl/base/bytes.h"
@@ -23,26 +24,12 @@ typedef kcl_rc looker(struct kcl_memory_op *op, const void *entries, size_t coun
 
 static kcl_rc look_at_wishes(struct kcl_memory_op *op, const void *entries, size_t count)
 {
-    const kcl_store_new_lease *leases = entries;
-    kcl_rc rc = KCL_OK;
-    size_t i;
-
-    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
-        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, leases[i].key);
-    }
-    return rc;
+    return kcl_memory_look_at_each(op, entries, count, sizeof(kcl_store_new_lease), offsetof(kcl_store_new_lease, key));
 }
 
 static kcl_rc look_at_moves(struct kcl_memory_op *op, const void *entries, size_t count)
 {
-    const kcl_store_move *moves = entries;
-    kcl_rc rc = KCL_OK;
-    size_t i;
-
-    for (i = 0; rc == KCL_OK && op->admitted && i < count; i++) {
-        rc = kcl_memory_look_at(op, KCL_MEMORY_LEASE, moves[i].key);
-    }
-    return rc;
+    return kcl_memory_look_at_each(op, entries, count, sizeof(kcl_store_move), offsetof(kcl_store_move, key));
 }
 
 /* Those that a claim or a cleanup judges by, too: the parents or the children. */

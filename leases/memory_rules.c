@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kcl/base/error.h"
+#include "kcl/base/generation.h"
 #include "leases/memory_state.h"
 
 #define LOST_US INT64_C(600000000)
@@ -15,11 +16,6 @@ bool kcl_memory_rule_on(const struct kcl_memory_op *op, uint32_t rule)
 bool kcl_memory_calm(const struct kcl_memory_op *op)
 {
     return op->now_us >= op->meta->hold_until_us;
-}
-
-static bool same_generation(kcl_generation a, kcl_generation b)
-{
-    return a.counter == b.counter && a.nonce == b.nonce;
 }
 
 /* Above: later, or of a history that this store does not have. Nobody's generation has counter 0. */
@@ -102,7 +98,7 @@ static bool check_generation(struct kcl_memory_op *op, enum kcl_memory_op_kind k
     if (is_above(op->by->generation, op->meta->generation) && !blind) {
         kcl_memory_open_generation(op, op->by->generation.counter);
     }
-    if (same_generation(op->by->generation, op->meta->generation) || is_rejoin(kind)) {
+    if (kcl_generation_same(op->by->generation, op->meta->generation) || is_rejoin(kind)) {
         return true;
     }
     if (!kcl_memory_rule_on(op, KCL_RULE_R12) && op->by->version > op->meta->version) {
@@ -138,7 +134,7 @@ static bool check_stranger(struct kcl_memory_op *op, enum kcl_memory_op_kind kin
 static bool check_caller(struct kcl_memory_op *op, enum kcl_memory_op_kind kind, const struct kcl_memory_member *member)
 {
     const struct kcl_store_caller *by = op->by;
-    const bool registered = member != NULL && same_generation(member->generation, op->meta->generation);
+    const bool registered = member != NULL && kcl_generation_same(member->generation, op->meta->generation);
     const bool once = kcl_memory_rule_on(op, KCL_RULE_R11);
 
     if (member == NULL && !check_stranger(op, kind)) {
@@ -153,7 +149,7 @@ static bool check_caller(struct kcl_memory_op *op, enum kcl_memory_op_kind kind,
     if (kind == KCL_MEMORY_OP_REJOIN_LAST && registered && by->op <= member->rejoin_op && once) {
         return refuse(op, KCL_STORE_STALE);
     }
-    if (is_join(kind) || !same_generation(by->generation, op->meta->generation)) {
+    if (is_join(kind) || !kcl_generation_same(by->generation, op->meta->generation)) {
         return true;
     }
     if (by->version > op->meta->version || (!is_rejoin(kind) && registered && by->last_answered > member->last_op)) {
@@ -255,7 +251,7 @@ static kcl_rc apply_rules(struct kcl_memory_op *op, enum kcl_memory_op_kind kind
     }
     member = kcl_memory_member_of(op->app, op->by->worker);
     if (checked && (!check_generation(op, kind) || !check_caller(op, kind, member))) {
-        const bool current = same_generation(op->by->generation, op->meta->generation);
+        const bool current = kcl_generation_same(op->by->generation, op->meta->generation);
 
         return current && member == NULL ? kcl_memory_look_at(op, KCL_MEMORY_MEMBER, op->by->worker) : KCL_OK;
     }
@@ -264,7 +260,7 @@ static kcl_rc apply_rules(struct kcl_memory_op *op, enum kcl_memory_op_kind kind
         rc = kcl_memory_touch(op, &member->node);
         if (rc == KCL_OK) {
             member->last_op = op->by->op > member->last_op ? op->by->op : member->last_op;
-            op->self = same_generation(member->generation, op->meta->generation) ? member : NULL;
+            op->self = kcl_generation_same(member->generation, op->meta->generation) ? member : NULL;
         }
     }
     if (rc == KCL_OK) {
@@ -280,7 +276,7 @@ bool kcl_memory_must_reset(struct kcl_memory_op *op, bool named, uint64_t since)
     struct kcl_store_handle *h = op->handle;
     const bool follows = h->forgotten >= meta->forgotten && h->version == since;
 
-    if (!same_generation(h->generation, meta->generation)) {
+    if (!kcl_generation_same(h->generation, meta->generation)) {
         h->generation = meta->generation;
         h->known = 0;
     }
@@ -294,7 +290,7 @@ bool kcl_memory_must_reset(struct kcl_memory_op *op, bool named, uint64_t since)
 static void note_since(struct kcl_memory_op *op)
 {
     const struct kcl_memory_meta *meta = op->meta;
-    const bool same = same_generation(op->by->generation, meta->generation);
+    const bool same = kcl_generation_same(op->by->generation, meta->generation);
 
     op->shows = meta->exists && op->status != KCL_STORE_REJOIN;
     op->since = same ? op->by->version : 0;

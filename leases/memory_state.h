@@ -235,6 +235,9 @@ void kcl_memory_open_generation(struct kcl_memory_op *op, uint64_t above);
 KCL_MUST_CHECK kcl_rc kcl_memory_look_around(struct kcl_memory_op *op);
 /** Of one that the operation names; NULL is fine. KCL_ENOMEM. */
 KCL_MUST_CHECK kcl_rc kcl_memory_look_at(struct kcl_memory_op *op, enum kcl_memory_kind kind, const char *key);
+/** The same for the lease of each entry of an array: entries of `size` bytes, with the key's pointer at `key_at`. */
+KCL_MUST_CHECK kcl_rc kcl_memory_look_at_each(struct kcl_memory_op *op, const void *entries, size_t count, size_t size,
+                                              size_t key_at);
 /** Of the lease of another shard of the same stream and epoch. KCL_ENOMEM. */
 KCL_MUST_CHECK kcl_rc kcl_memory_look_at_relative(struct kcl_memory_op *op, const char *key, const char *shard);
 

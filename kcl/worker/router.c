@@ -5,6 +5,7 @@
 
 #include "kcl/base/alloc.h"
 #include "kcl/base/bytes.h"
+#include "kcl/base/generation.h"
 #include "kcl/shard/life.h"
 #include "kcl/worker/router_state.h"
 #include "leases/key.h"
@@ -401,8 +402,7 @@ static kcl_rc learn(struct kcl_router *r, const struct kcl_store_reply *reply)
         return reply->rc;
     }
     bool registers = reply->kind == KCL_STORE_JOIN || reply->kind == KCL_STORE_REJOIN_ALL;
-    bool same =
-        a->generation.counter == r->table.generation.counter && a->generation.nonce == r->table.generation.nonce;
+    bool same = kcl_generation_same(a->generation, r->table.generation);
     if (reply->kind == KCL_STORE_STATE || (!registers && !same)) {
         return KCL_OK; /* it shows nothing, or comes from before a repair */
     }

@@ -178,7 +178,6 @@ void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slo
 {
     struct kcl_unit_effects out;
     event->bits = bits_of(r, slot);
-    slot->held_back = (event->bits & UNIT_HELD_BACK) != 0;
     kcl_unit_step(slot->unit, now_ms, event, &out);
     for (uint32_t i = 0; i < out.count; i++) {
         if (carry(r, slot, &out.effects[i])) {
@@ -232,17 +231,36 @@ void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s)
     kcl_router_tick_shards(r, now_ms);
 }
 
-void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms)
+static bool is_any(const struct kcl_slot *slot)
+{
+    (void)slot;
+    return true;
+}
+
+/* Whether its unit does not know yet that its answer was paused, or goes on. */
+static bool is_untold(const struct kcl_slot *slot)
+{
+    return (slot->transfer.state == KCL_TRANSFER_PAUSED) != ((slot->unit->bits & UNIT_HELD_BACK) != 0);
+}
+
+static void tick(struct kcl_router *r, uint64_t now_ms, bool (*wanted)(const struct kcl_slot *slot))
 {
     /* A tick may end a unit and take it out of the list: the next one then has the same index. */
     for (size_t i = 0; i < r->slots_count;) {
         struct kcl_slot *slot = r->slots[i];
-        struct kcl_unit_event event = {.kind = UNIT_TICK};
-        kcl_router_step_shard(r, now_ms, slot, &event);
+        if (wanted(slot)) {
+            struct kcl_unit_event event = {.kind = UNIT_TICK};
+            kcl_router_step_shard(r, now_ms, slot, &event);
+        }
         if (i < r->slots_count && r->slots[i] == slot) {
             i++;
         }
     }
+}
+
+void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms)
+{
+    tick(r, now_ms, is_any);
 }
 
 /* Bytes in the queues of the units; the rest of the budget is with the user, who retained it. */
@@ -269,16 +287,7 @@ void kcl_router_tell_pauses(struct kcl_router *r, uint64_t now_ms)
         return;
     }
     r->pauses_changed = false;
-    for (size_t i = 0; i < r->slots_count;) {
-        struct kcl_slot *slot = r->slots[i];
-        if ((slot->transfer.state == KCL_TRANSFER_PAUSED) != slot->held_back) {
-            struct kcl_unit_event event = {.kind = UNIT_TICK};
-            kcl_router_step_shard(r, now_ms, slot, &event);
-        }
-        if (i < r->slots_count && r->slots[i] == slot) {
-            i++;
-        }
-    }
+    tick(r, now_ms, is_untold);
 }
 
 /* Whether this one has nothing to deliver, and only the budget keeps it from getting something. */

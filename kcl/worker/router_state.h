@@ -31,7 +31,6 @@ struct kcl_slot {
     struct kcl_timer timer;
     bool gone;                    /* the service does not know the shard */
     struct kcl_transfer transfer; /* the answer that arrives */
-    bool held_back;               /* as the unit knows it: that one is paused */
 };
 
 /** The shards of the stream, and what was known when they were asked for. */

@@ -4,6 +4,7 @@
 
 #include "kcl/base/alloc.h"
 #include "kcl/base/bytes.h"
+#include "kcl/base/generation.h"
 #include "kcl/worker/router_state.h"
 #include "leases/assign.h"
 #include "leases/shard_sync.h"
@@ -368,8 +369,7 @@ static bool knows_families(const struct kcl_router *r)
 static void make_plan(struct kcl_router *r, uint64_t now_ms, bool may_balance)
 {
     struct kcl_planner_event event = {.kind = PLANNER_PLAN, .rc = KCL_EBUSY};
-    const kcl_generation *then = &r->listed.generation;
-    bool same = then->counter == r->table.generation.counter && then->nonce == r->table.generation.nonce;
+    bool same = kcl_generation_same(r->listed.generation, r->table.generation);
     const struct kcl_assign_options options = {
         .cleanup = {.stream = r->stream,
                     .epoch_s = r->epoch_s,

@@ -9,6 +9,7 @@
 #include "kcl/base/alloc.h"
 #include "kcl/base/bytes.h"
 #include "kcl/base/facts.h"
+#include "kcl/base/generation.h"
 
 void kcl_store_line_init(struct kcl_store_line *line, const struct kcl_store_line_options *options)
 {
@@ -117,8 +118,7 @@ static struct kcl_store_group take_commits(struct kcl_store_line *line)
     struct kcl_store_node **end = &group.first;
     kcl_generation generation = line->commits->ask.generation;
     while (line->commits != NULL && group.count < KCL_STORE_BATCH &&
-           line->commits->ask.generation.counter == generation.counter &&
-           line->commits->ask.generation.nonce == generation.nonce) {
+           kcl_generation_same(line->commits->ask.generation, generation)) {
         *end = shift(&line->commits);
         end = &(*end)->next;
         group.count++;

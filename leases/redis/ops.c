@@ -7,6 +7,7 @@
 
 #include "kcl/base/clock.h"
 #include "kcl/base/error.h"
+#include "kcl/base/generation.h"
 #include "leases/redis/decode.h"
 #include "leases/redis/handle.h"
 
@@ -29,8 +30,7 @@ static uint64_t known_floor(kcl_store_handle *h, const kcl_store_caller *by)
 {
     bool same = by->worker && strcmp(by->worker, h->seen_worker) == 0;
     bool follows = same && by->version == h->seen_version;
-    same = same && by->generation.counter == h->seen_generation.counter &&
-           by->generation.nonce == h->seen_generation.nonce;
+    same = same && kcl_generation_same(by->generation, h->seen_generation);
     if (!same || by->version > h->known_version) {
         h->known_version = by->version;
     }
