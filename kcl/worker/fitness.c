@@ -11,7 +11,7 @@
  *    ▲                              ▲ │           │ failed, no answer    │
  *    │  no other is active any more │ │           ▼                      │
  *    ├──────────────────────────────┼─┘◄──────────┴──── failed ──────────┤
- *    └──────────────────────────────┴────────────────── read ────────────┘
+ *    └──────────────────────────────┴──────────── read, throttled ───────┘
  */
 static const struct kcl_sm_state states[FITNESS_N] = {
     [FITNESS_FIT] = {"fit", KCL_SM_TO(FITNESS_ASIDE), false},
@@ -73,12 +73,12 @@ static void on_answer(struct kcl_fitness *f, uint64_t now_ms, const struct kcl_f
     if (!is_trying(f) || event->op != f->op) {
         return; /* stale */
     }
-    if (event->rc != KCL_OK) {
+    if (event->rc != KCL_OK && event->rc != KCL_ETHROTTLED) {
         stand_aside(f, now_ms, kcl_rc_name(event->rc));
-    } else if (f->sm.state == FITNESS_SEEKING) {
+    } else if (f->sm.state == FITNESS_SEEKING && event->rc == KCL_OK) {
         ask(f, now_ms, FITNESS_READING, out);
     } else {
-        come_back(f, now_ms, "read", "a read succeeded: this worker takes leases again");
+        come_back(f, now_ms, "read", "a read was answered: this worker takes leases again");
     }
 }
 
@@ -88,7 +88,7 @@ void kcl_fitness_step(struct kcl_fitness *f, uint64_t now_ms, const struct kcl_f
     memset(out, 0, sizeof(*out));
     if (event->kind == FITNESS_MUTE && f->sm.state == FITNESS_FIT && event->others) {
         tell(f, now_ms, KCL_LOG_WARN, "worker.aside",
-             "no shard could be read for too long: the other workers get the leases until a read succeeds here");
+             "no shard could be read for too long: the other workers get the leases until a read is answered here");
         stand_aside(f, now_ms, "mute");
     } else if (event->kind == FITNESS_ANSWER) {
         on_answer(f, now_ms, event, out);

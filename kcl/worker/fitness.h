@@ -4,7 +4,8 @@
  * Whether this worker can read at all. One that lives but gets no answer would be
  * given the leases back that it gave away, for it has the fewest then. So it
  * stands aside: to the others it drains, and they get its leases, until a read of
- * its own succeeds. A machine.
+ * its own is answered. "Too often" is an answer: the others read those shards now,
+ * and may take all that the service allows. A machine.
  *
  * A worker without another that is active never stands aside: when the service
  * itself is away, nothing would be gained.

@@ -67,6 +67,23 @@ static void it_stands_aside_until_a_read_succeeds(void **state)
     assert_true(kcl_fitness_due_ms(&f.m) == KCL_NEVER);
 }
 
+/* The shard that is tried is read by another worker, at the service's limit. */
+static void throttled_is_answered(void **state)
+{
+    (void)state;
+    step(FITNESS_MUTE, 0, KCL_OK);
+    wait();
+    step(FITNESS_ANSWER, f.out.op, KCL_ETHROTTLED);
+    assert_true(kcl_fitness_is_fit(&f.m));
+    assert_int_equal(f.out.ask, 0);
+    step(FITNESS_MUTE, 0, KCL_OK);
+    wait();
+    step(FITNESS_ANSWER, f.out.op, KCL_OK);
+    step(FITNESS_ANSWER, f.out.op, KCL_ETHROTTLED);
+    assert_true(kcl_fitness_is_fit(&f.m));
+    assert_int_equal(f.out.ask, 0);
+}
+
 static void an_answer_that_never_comes_is_given_up(void **state)
 {
     uint64_t op;
@@ -103,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(it_stands_aside_until_a_read_succeeds, set_up),
+        cmocka_unit_test_setup(throttled_is_answered, set_up),
         cmocka_unit_test_setup(an_answer_that_never_comes_is_given_up, set_up),
         cmocka_unit_test_setup(one_that_is_alone_goes_on, set_up),
     };
