@@ -409,7 +409,8 @@ def check_again(fleet, since, shards, what):
 
 
 def redis_failover(bin_dir):
-    with Fleet(bin_dir, shards=6, lease_ms=2500) as fleet:
+    # A replica that loads takes more than a second; no worker's life runs out meanwhile.
+    with Fleet(bin_dir, shards=6, lease_ms=6000) as fleet:
         trouble, pair = Trouble(fleet), Pair(fleet)
         options = ('--position', 'latest')
         a, b = [fleet.worker(name, *options, redis_port=pair.line.port) for name in 'ab']
