@@ -204,15 +204,20 @@ class Fleet:
 
     @staticmethod
     def redis_answers(process, port):
+        """Whether this very process does: the port may have been taken between finding and using it."""
+        own = b'process_id:%d\r' % process.pid
         end = time.monotonic() + PATIENCE_S
         while process.poll() is None and time.monotonic() < end:
             try:
                 connection = Redis(port)
-                connection.call('PING')
+                connection.call('PING')  # refused while it loads its data
+                answer = connection.call('INFO', 'server')
                 connection.close()
-                return True
+                if own in answer:
+                    return True
             except OSError:
-                time.sleep(0.01)
+                pass
+            time.sleep(0.01)
         return False
 
     def stop_redis(self):
