@@ -37,18 +37,15 @@ class Redis:
             with socket.socket() as probe:
                 probe.bind(('127.0.0.1', 0))
                 port = probe.getsockname()[1]
-            with open(os.path.join(self.folder, 'log'), 'wb') as log:
+            log = pathlib.Path(self.folder) / 'log'
+            with open(log, 'wb') as out:
                 self.process = subprocess.Popen(['redis-server', '--port', str(port), '--bind', '127.0.0.1', '--save', '',
-                                                 '--dir', self.folder], stdout=log)
+                                                 '--dir', self.folder], stdout=out)
             self.url = f'redis://127.0.0.1:{port}'
-            if wait_for(lambda: self.process.poll() is not None or self.answers(port)) and self.process.poll() is None:
+            ready = wait_for(lambda log=log: self.process.poll() is not None or b'eady to accept' in log.read_bytes())
+            if ready and self.process.poll() is None:
                 return
         raise AssertionError('redis-server does not start')
-
-    @staticmethod
-    def answers(port):
-        with socket.socket() as probe:
-            return probe.connect_ex(('127.0.0.1', port)) == 0
 
     def close(self):
         self.process.terminate()
