@@ -231,9 +231,12 @@ class Fleet:
         self.redis.wait(PATIENCE_S)
 
     def keep_state(self):
-        """For whoever looks at a failure: the data of Redis in dump.rdb."""
+        """For whoever looks at a failure: the data of Redis in dump.rdb, if it is in a state to save."""
         if self.redis_port and self.redis.poll() is None:
-            self.stop_redis()
+            try:
+                self.stop_redis()
+            except (OSError, subprocess.TimeoutExpired):
+                pass
 
     def proxy(self, port):
         proxy = Proxy(port)
