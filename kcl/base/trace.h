@@ -21,7 +21,7 @@ struct kcl_trace_event {
     const char *name;    /* static: stable name of the event, such as "throttled"; moves of kcl_sm: "move" */
     const char *text;    /* static sentence; NULL: none */
     const char *from;    /* static: state before, or NULL */
-    const char *to;      /* static: state after, or NULL */
+    const char *to;      /* static: state after; or borrowed during the call: worker id of the next owner; or NULL */
     const char *cause;   /* static, or NULL */
     const char *subject; /* borrowed during the call: shard id, lease key or worker id, or NULL */
     uint64_t number;     /* token, count, ms: as the event says; 0 none */

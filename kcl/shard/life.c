@@ -148,17 +148,54 @@ void kcl_life_drain(struct kcl_unit *u, uint64_t now_ms, uint64_t deadline_ms, c
     }
 }
 
-void kcl_life_lose(struct kcl_unit *u, uint64_t now_ms, const char *cause, struct kcl_unit_effects *out)
+/* How the shard ends here; `owner` is who has the lease now, NULL or "" nobody that is known. */
+static void tell_end(struct kcl_unit *u, uint64_t now_ms, kcl_log_level level, const char *name, const char *text,
+                     const char *owner, const char *cause)
 {
-    if (u->sm.state >= LIFE_CLOSING) {
-        return;
+    struct kcl_trace_event event = {0};
+
+    event.level = level;
+    event.name = name;
+    event.text = text;
+    event.to = owner != NULL && owner[0] != '\0' ? owner : NULL;
+    event.cause = cause;
+    kcl_unit_trace(u, now_ms, &event);
+}
+
+static void tell_lost(struct kcl_unit *u, uint64_t now_ms, const char *owner, const char *cause)
+{
+    if (owner != NULL && owner[0] != '\0') {
+        tell_end(u, now_ms, KCL_LOG_WARN, "shard.taken", "another worker has taken the lease", owner, cause);
+    } else {
+        tell_end(u, now_ms, KCL_LOG_WARN, "shard.lost", "the lease is lost", NULL, cause);
     }
+}
+
+static void lose(struct kcl_unit *u, uint64_t now_ms, const char *cause, struct kcl_unit_effects *out)
+{
     if (u->sm.state == LIFE_ENDING && u->store.given_up) {
         /* The end may have been written without its answer: somebody looks after the children. */
         (void)kcl_unit_effect_add(u, out, UNIT_NEED_SYNC);
     }
-    kcl_unit_tell(u, now_ms, KCL_LOG_WARN, "shard.lost", "the lease is lost", cause);
     enter_closing(u, now_ms, UNIT_WAS_LOST, cause, out);
+}
+
+void kcl_life_lose(struct kcl_unit *u, uint64_t now_ms, const char *owner, const char *cause,
+                   struct kcl_unit_effects *out)
+{
+    if (u->sm.state < LIFE_CLOSING) {
+        tell_lost(u, now_ms, owner, cause);
+        lose(u, now_ms, cause, out);
+    }
+}
+
+void kcl_life_look_at_deadline(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out)
+{
+    if (u->sm.state < LIFE_CLOSING && u->deadline_ms <= now_ms) {
+        tell_end(u, now_ms, KCL_LOG_WARN, "shard.dropped",
+                 "the lease is dropped: its deadline was over before it was handed on", NULL, NULL);
+        lose(u, now_ms, "deadline", out);
+    }
 }
 
 void kcl_life_abandon(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out)
@@ -404,7 +441,7 @@ static void on_state(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply
                       "the store no longer has the prepared checkpoint: the processor begins without it", NULL);
         break;
     case KCL_STORE_FENCED:
-        kcl_life_lose(u, now_ms, "state-fenced", out);
+        kcl_life_lose(u, now_ms, NULL, "state-fenced", out);
         break;
     case KCL_STORE_HOLD:
     case KCL_STORE_REJOIN:
@@ -414,8 +451,24 @@ static void on_state(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply
     }
 }
 
-static void on_pass(struct kcl_unit *u, uint64_t now_ms, kcl_store_status status, struct kcl_unit_effects *out)
+/* The store has it as passed: by this ask, by one without an answer, or by somebody else while this worker slept. */
+static void tell_passed(struct kcl_unit *u, uint64_t now_ms, kcl_store_status status, const char *owner)
 {
+    if (status == KCL_STORE_DONE_BEFORE && u->store.attempt == 0) {
+        tell_lost(u, now_ms, owner, "pass-late");
+    } else if (owner[0] != '\0') {
+        tell_end(u, now_ms, KCL_LOG_INFO, "shard.passed", "the lease was handed on", owner, NULL);
+    } else {
+        tell_end(u, now_ms, KCL_LOG_INFO, "shard.given-back", "the lease was given back: it is free for any worker",
+                 NULL, NULL);
+    }
+}
+
+static void on_pass(struct kcl_unit *u, uint64_t now_ms, const struct kcl_store_reply *reply, kcl_store_status status,
+                    struct kcl_unit_effects *out)
+{
+    const char *owner = reply->results_count > 0 ? reply->results[0].owner : "";
+
     switch (status) {
     case KCL_STORE_OK:
     case KCL_STORE_DONE_BEFORE:
@@ -423,11 +476,12 @@ static void on_pass(struct kcl_unit *u, uint64_t now_ms, kcl_store_status status
         if (u->checkpoint.automatic && kcl_position_compare(&u->checkpoint.accepted, &u->checkpoint.acknowledged) > 0) {
             u->checkpoint.acknowledged = u->checkpoint.accepted;
         }
-        kcl_unit_tell(u, now_ms, KCL_LOG_INFO, "shard.passed", "the lease was handed on", NULL);
+        tell_passed(u, now_ms, status, owner);
         enter_closing(u, now_ms, u->how != 0 ? u->how : UNIT_PASSED, "passed", out);
         break;
     case KCL_STORE_FENCED:
     case KCL_STORE_GONE:
+        tell_lost(u, now_ms, owner, "pass-fenced");
         enter_closing(u, now_ms, UNIT_WAS_LOST, "pass-fenced", out);
         break;
     case KCL_STORE_REFUSED:
@@ -471,10 +525,13 @@ static void on_end(struct kcl_unit *u, uint64_t now_ms, const struct kcl_store_r
         enter_closing(u, now_ms, UNIT_ENDED, "ended", out);
         break;
     case KCL_STORE_REFUSED: /* somebody wished for another position meanwhile: it was passed instead */
+        tell_end(u, now_ms, KCL_LOG_INFO, "shard.given-back",
+                 "the lease was given back instead of ended: it is to be read from another position", NULL, NULL);
         enter_closing(u, now_ms, UNIT_PASSED, "seek-pending", out);
         break;
     case KCL_STORE_FENCED:
     case KCL_STORE_GONE:
+        tell_lost(u, now_ms, NULL, "end-fenced");
         enter_closing(u, now_ms, UNIT_WAS_LOST, "end-fenced", out);
         break;
     case KCL_STORE_HOLD:
@@ -498,7 +555,7 @@ void kcl_life_reply(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply 
     if (asked == KCL_STORE_STATE) {
         on_state(u, now_ms, reply, status, out);
     } else if (asked == KCL_STORE_PASS) {
-        on_pass(u, now_ms, status, out);
+        on_pass(u, now_ms, reply, status, out);
     } else {
         on_end(u, now_ms, reply, status, out);
     }

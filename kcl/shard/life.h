@@ -52,8 +52,11 @@ void kcl_life_reply(struct kcl_unit *u, uint64_t now_ms, struct kcl_store_reply 
 /** Hand the lease on; until `deadline_ms` (KCL_NEVER: none). Again: the earlier deadline counts. */
 void kcl_life_drain(struct kcl_unit *u, uint64_t now_ms, uint64_t deadline_ms, const char *cause,
                     struct kcl_unit_effects *out);
-/** The lease is gone. */
-void kcl_life_lose(struct kcl_unit *u, uint64_t now_ms, const char *cause, struct kcl_unit_effects *out);
+/** The lease is gone; `owner` has it now (NULL or "": nobody that is known). */
+void kcl_life_lose(struct kcl_unit *u, uint64_t now_ms, const char *owner, const char *cause,
+                   struct kcl_unit_effects *out);
+/** Drops the lease when the deadline of its drain is over. */
+void kcl_life_look_at_deadline(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out);
 /** The callback in flight does not return: leave the thread behind. */
 void kcl_life_abandon(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effects *out);
 /** Does what is next, if anything is. */

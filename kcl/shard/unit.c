@@ -80,21 +80,26 @@ struct kcl_unit_effect *kcl_unit_effect_add(struct kcl_unit *u, struct kcl_unit_
     return effect;
 }
 
+void kcl_unit_trace(struct kcl_unit *u, uint64_t now_ms, struct kcl_trace_event *event)
+{
+    event->at_ms = now_ms;
+    event->machine = u->sm.machine;
+    event->id = u->slot;
+    event->subject = u->shard;
+    event->number = u->token;
+    kcl_trace_emit(u->sm.trace, event);
+}
+
 void kcl_unit_tell(struct kcl_unit *u, uint64_t now_ms, kcl_log_level level, const char *name, const char *text,
                    const char *cause)
 {
     struct kcl_trace_event event = {0};
 
-    event.at_ms = now_ms;
     event.level = level;
-    event.machine = u->sm.machine;
-    event.id = u->slot;
     event.name = name;
     event.text = text;
     event.cause = cause;
-    event.subject = u->shard;
-    event.number = u->token;
-    kcl_trace_emit(u->sm.trace, &event);
+    kcl_unit_trace(u, now_ms, &event);
 }
 
 static void answer_call(struct kcl_unit *u, const struct kcl_checkpoint_answer *answer, struct kcl_unit_effects *out)
@@ -214,7 +219,7 @@ static void on_store_reply(struct kcl_unit *u, uint64_t now_ms, struct kcl_store
     answer_call(u, &answer, out);
     /* After `pass` or `end` was sent a late commit is expected to be refused. */
     if (u->checkpoint.lost && !u->store.given_up) {
-        kcl_life_lose(u, now_ms, "commit-fenced", out);
+        kcl_life_lose(u, now_ms, reply->results_count > 0 ? reply->results[0].owner : NULL, "commit-fenced", out);
     }
 }
 
@@ -258,7 +263,7 @@ static void take_event(struct kcl_unit *u, uint64_t now_ms, const struct kcl_uni
         kcl_life_drain(u, now_ms, event->deadline_ms, "drain", out);
         break;
     case UNIT_LOST:
-        kcl_life_lose(u, now_ms, "lost", out);
+        kcl_life_lose(u, now_ms, event->owner, "lost", out);
         break;
     case UNIT_KICK:
         u->kicked = true;
@@ -276,9 +281,7 @@ static void look_at_clock(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_e
 
     kcl_checkpoint_core_tick(&u->checkpoint, now_ms, &answer);
     answer_call(u, &answer, out);
-    if (u->deadline_ms <= now_ms) {
-        kcl_life_lose(u, now_ms, "deadline", out);
-    }
+    kcl_life_look_at_deadline(u, now_ms, out);
     switch (kcl_progress_verdict(&u->progress, now_ms)) {
     case PROGRESS_FINE:
         break;

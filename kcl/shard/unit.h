@@ -102,6 +102,7 @@ struct kcl_unit_event {
     enum kcl_unit_event_kind kind;
     uint32_t bits;
     uint64_t deadline_ms;
+    const char *owner; /* UNIT_LOST: who has the lease now, borrowed; NULL: nobody that is known */
     /* The unit takes out of these what it keeps; the caller then calls their _fini. */
     struct kcl_stream_answer *answer;
     struct kcl_runner_event *runner;
@@ -240,6 +241,8 @@ const char *kcl_unit_state_name(const struct kcl_unit *u);
 /** Appends a zeroed effect. */
 struct kcl_unit_effect *kcl_unit_effect_add(struct kcl_unit *u, struct kcl_unit_effects *out,
                                             enum kcl_unit_effect_kind kind);
+/** Emits a trace event of this shard: completes level, name, text, to and cause by the rest. */
+void kcl_unit_trace(struct kcl_unit *u, uint64_t now_ms, struct kcl_trace_event *event);
 /** Tells the user something about this shard, by a trace event. */
 void kcl_unit_tell(struct kcl_unit *u, uint64_t now_ms, kcl_log_level level, const char *name, const char *text,
                    const char *cause);

@@ -258,6 +258,14 @@ void kcl_router_describe(struct kcl_router *r, uint64_t op)
     }
 }
 
+/* Who has the lease by what is known, when it is another worker; NULL. */
+static const char *other_owner(const struct kcl_router *r, const char *key)
+{
+    const struct kcl_table_lease *row = kcl_map_get(&r->table.leases, key);
+    const char *owner = row != NULL ? row->block->lease.owner : NULL;
+    return owner != NULL && strcmp(owner, r->self) != 0 ? owner : NULL;
+}
+
 static void to_shard(struct kcl_router *r, uint64_t now_ms, const struct kcl_coordinator_effect *e)
 {
     struct kcl_slot *slot = kcl_router_slot(r, e->slot);
@@ -267,6 +275,7 @@ static void to_shard(struct kcl_router *r, uint64_t now_ms, const struct kcl_coo
     struct kcl_unit_event event = {.kind = UNIT_DRAIN, .deadline_ms = e->deadline_ms};
     if (e->kind == COORDINATOR_LOSE_SHARD) {
         event.kind = UNIT_LOST;
+        event.owner = other_owner(r, slot->key);
         slot->held.lost = true;
     } else {
         slot->held.draining = true;

@@ -52,7 +52,8 @@ struct rig {
     uint64_t answered_op; /* last CHECKPOINT_DONE */
     kcl_rc answered_rc;
     uint32_t answers;
-    uint64_t broken; /* invariants that a test broke itself */
+    uint64_t broken;   /* invariants that a test broke itself */
+    const char *owner; /* of the lease, in the replies to PASS and CHECKPOINT; NULL nobody */
 };
 
 /* ---- values ---- */
@@ -473,6 +474,7 @@ static inline void rig_reply_as(struct rig *r, struct kcl_store_ask *ask, kcl_rc
     memset(results, 0, sizeof(results));
     results[0].status = result;
     results[1].status = result;
+    (void)snprintf(results[0].owner, sizeof(results[0].owner), "%s", r->owner != NULL ? r->owner : "");
     assert_int_not_equal(ask->kind, 0);
     reply.slot = ask->slot;
     reply.op = ask->op;
