@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens to fleets. Each story prints the times it measured; it fails only by what the ledger finds, by
 an exit code, or when the fleet does not settle."""
+import datetime
 import fcntl
 import os
 import random
@@ -492,6 +493,16 @@ def second_signal(bin_dir):
         finish(fleet, codes=(0, 3))
 
 
+def join_times(workers):
+    """When they had joined, in seconds, in order, by their logs."""
+    times = []
+    for worker in workers:
+        log = (worker.fleet.dir / f'{worker.writer}.log').read_text()
+        line = next(line for line in log.splitlines() if line.endswith(' is running'))
+        times.append(datetime.datetime.strptime(line.split()[0], '%Y-%m-%dT%H:%M:%S.%fZ').timestamp())
+    return sorted(times)
+
+
 def storm(bin_dir):
     with Fleet(bin_dir, shards=24, lease_ms=10000) as fleet:
         fleet.produce(each=1, pause=0.1)
@@ -500,7 +511,10 @@ def storm(bin_dir):
         say(f'12 workers share 24 leases after {ms(fleet.wait_even(*workers) - begun)}')
         switches = [lease.switches for lease in fleet.watch.look()[0].values()]
         say(f'owner switches: {sum(switches)} of {len(switches)} leases, most {max(switches)} of one (the first owner counts)')
-        check(max(switches) <= 2, 'a lease moved more than once')
+        joined = join_times(workers)
+        # Workers that come so much later than others come to leases that were given out already: these move again.
+        waves = 1 + sum(later - sooner > 0.2 for sooner, later in zip(joined, joined[1:]))
+        check(max(switches) <= max(2, 1 + waves), f'a lease moved more than once; the workers joined in {waves} waves')
         fleet.settle()
         for worker in workers:
             worker.signal(signal.SIGTERM)
