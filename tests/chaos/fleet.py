@@ -257,7 +257,7 @@ class Fleet:
                 answer = client.call(operation, **members)
                 if answer.status == 200:
                     return answer.json
-                soon = any(name in answer.error for name in ('LimitExceeded', 'ResourceInUse'))
+                soon = any(name in answer.error for name in ('LimitExceeded', 'ThroughputExceeded', 'ResourceInUse'))
                 if not soon or time.monotonic() > end:
                     raise Failure(f'{operation} {members}: {answer.status} {answer.body[:300]!r}')
                 time.sleep(0.1)
