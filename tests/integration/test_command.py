@@ -76,8 +76,11 @@ Result = collections.namedtuple('Result', 'code out err')
 
 
 def run(*words, stdin='', env=None, timeout=END_S):
-    done = subprocess.run([KCL, *words], input=stdin, capture_output=True, text=True, timeout=timeout,
-                          env={**CLEAN, **KEYS, **(env or {})})
+    with tempfile.TemporaryFile('w+', encoding='utf-8') as file:  # all of it is there at once, as it is not in a pipe
+        file.write(stdin)
+        file.seek(0)
+        done = subprocess.run([KCL, *words], stdin=file, capture_output=True, text=True, timeout=timeout,
+                              env={**CLEAN, **KEYS, **(env or {})})
     return Result(done.returncode, done.stdout, done.stderr)
 
 
@@ -201,16 +204,29 @@ class Words(Base):
 
     def test_help_and_version(self):
         self.assertEqual(run('--version').out.split()[0], 'kcl')
-        self.assertEqual(run('--help').code, 0)
-        for command in ('consume', 'status', 'stream', 'put', 'init', 'config'):
-            result = run(command, '--help')
+        for command in ((), ('consume',), ('status',), ('stream',), ('stream', 'split'), ('put',), ('init',), ('config',)):
+            result = run(*command, '--help')
             self.assertEqual((result.code, result.err), (0, ''))
-            self.assertTrue(result.out.startswith(f'usage: kcl {command}'), result.out)
+            self.assertTrue(result.out.startswith(' '.join(('usage: kcl', *command[:1]))), result.out)
+            self.assertLessEqual(max(map(len, result.out.splitlines())), 100)
 
-    def test_no_command_prints_usage(self):
-        result = run()
-        self.assertEqual((result.code, result.out), (2, ''))
-        self.assertIn('usage: kcl', result.err)
+    def test_help_tells_the_defaults_of_the_command(self):
+        words = ' '.join(run('consume', '--help').out.split())
+        for fact in ('(0 to 3600000 ms, default 30000; KCL_START_TIMEOUT_MS)',
+                     '(1000 to 300000 ms, default 10000; KCL_LEASE_DURATION_MS)', '(1 or more)',
+                     '(default trim_horizon; KCL_POSITION)', 'poll_idle_ms Pause'):
+            self.assertIn(fact, words)
+        self.assertIn('(1 to 3600000 ms, default 30000)', ' '.join(run('status', '--help').out.split()))
+
+    def test_help_that_cannot_be_printed_fails(self):
+        for words in (('--help',), ('--version',), ('consume', '--help'), ('config',)):
+            with open('/dev/full', 'w') as full:
+                done = subprocess.run([KCL, *words], stdout=full, stderr=subprocess.PIPE, text=True, env=CLEAN)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn('standard output: No space left on device', done.stderr)
+
+    def test_no_command_is_told(self):
+        self.assert_one_line(run(), 2, 'a command is missing', 'kcl --help')
 
     def test_wrong_words(self):
         for words, part in (
