@@ -9,9 +9,6 @@
 #include "kcl/base/bytes.h"
 #include "kcl/base/error.h"
 
-#define HELP_COLUMN 30
-#define HELP_WIDTH  100
-
 void kcl_args_init(struct kcl_args *a, const char *command, const struct kcl_args_option *own)
 {
     memset(a, 0, sizeof(*a));
@@ -38,9 +35,22 @@ static bool is_named(const char *const *names, const char *name)
     return false;
 }
 
-/* What help shows for a value: the last word of the flag, MS or N. */
+/* What help shows for a value: a word of its own, else MS, N, or the last word of the flag. */
 static void name_value(const kcl_option_info *info, char out[KCL_ARGS_VALUE_SIZE])
 {
+    static const struct {
+        const char *flag;
+        const char *value;
+    } words[] = {{"--app", "NAME"},
+                 {"--stream", "NAME|ARN"},
+                 {"--endpoint", "URL"},
+                 {"--position", "trim_horizon|latest|at:TIME"}};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(words[i].flag, info->flag) == 0) {
+            (void)snprintf(out, KCL_ARGS_VALUE_SIZE, "%s", words[i].value);
+            return;
+        }
+    }
     const char *dash = strrchr(info->flag, '-');
     if (strcmp(info->type, "flag") == 0) {
         out[0] = '\0';
@@ -161,14 +171,25 @@ bool kcl_args_has(const struct kcl_args *a, const char *flag)
     return kcl_args_get(a, flag) != NULL;
 }
 
-kcl_rc kcl_args_number(const struct kcl_args *a, const char *flag, uint64_t least, uint64_t most, uint64_t standard,
-                       uint64_t *out, kcl_error *err)
+void kcl_args_range(const struct kcl_args_option *option, char out[KCL_ARGS_RANGE_SIZE])
 {
+    unsigned long long least = option->least;
+    if (option->most == INT64_MAX) {
+        (void)snprintf(out, KCL_ARGS_RANGE_SIZE, "%llu or more", least);
+    } else {
+        (void)snprintf(out, KCL_ARGS_RANGE_SIZE, "%llu to %llu", least, (unsigned long long)option->most);
+    }
+}
+
+kcl_rc kcl_args_number(const struct kcl_args *a, const char *flag, uint64_t *out, kcl_error *err)
+{
+    const struct kcl_args_option *option = find(a, flag, strlen(flag));
     const char *text = kcl_args_get(a, flag);
-    uint64_t value = standard;
-    if (text != NULL && (!kcl_bytes_u64(kcl_bytes_of(text), &value) || value < least || value > most)) {
-        return kcl_error_set(err, KCL_EOPTION, "%s %.60s: must be a number from %llu to %llu", flag, text,
-                             (unsigned long long)least, (unsigned long long)most);
+    uint64_t value = option->standard;
+    if (text != NULL && (!kcl_bytes_u64(kcl_bytes_of(text), &value) || value < option->least || value > option->most)) {
+        char range[KCL_ARGS_RANGE_SIZE];
+        kcl_args_range(option, range);
+        return kcl_error_set(err, KCL_EOPTION, "%s %.60s: must be a number, %s", flag, text, range);
     }
     *out = value;
     return KCL_OK;
@@ -220,39 +241,4 @@ kcl_rc kcl_args_config(const struct kcl_args *a, kcl_config **out, kcl_error *er
     }
     *out = config;
     return KCL_OK;
-}
-
-/* Prints a text in lines that begin at `column`; the first one is already there. */
-static void print_wrapped(const char *text, size_t column)
-{
-    size_t at = column;
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-        if (at > column && at + word >= HELP_WIDTH) {
-            printf("\n%*s", (int)column, "");
-            at = column;
-        }
-        printf("%s%.*s", at > column ? " " : "", (int)word, text);
-        at += word + 1;
-        text += word + (text[word] == ' ' ? 1 : 0);
-    }
-    printf("\n");
-}
-
-void kcl_args_print_help(const struct kcl_args *a, const char *usage, const char *text)
-{
-    printf("usage: %s %s\n\n", a->command, usage);
-    print_wrapped(text, 0);
-    printf("\n");
-    for (size_t i = 0; i < a->options_count; i++) {
-        const struct kcl_args_option *row = &a->options[i];
-        int wrote = printf("  %s%s%s", row->flag, row->value[0] != '\0' ? " " : "", row->value);
-        if (wrote < 0 || wrote >= HELP_COLUMN) {
-            printf("\n");
-            wrote = 0;
-        }
-        printf("%*s", HELP_COLUMN - wrote, "");
-        print_wrapped(row->help, HELP_COLUMN);
-    }
-    printf("  --help%*sThis text.\n", HELP_COLUMN - 8, "");
 }

@@ -15,17 +15,17 @@
 #define OUT_MAX ((size_t)1024 * 1024)
 
 static const struct kcl_args_option own_options[] = {
-    {"--markdown", "", "As the page docs/configuration.md.", NULL},
-    {"--errors-markdown", "", "The errors, as the page docs/errors.md.", NULL},
-    {"--metrics-markdown", "", "The metrics, as the page docs/metrics.md.", NULL},
-    {NULL, "", NULL, NULL},
+    KCL_ARGS_SWITCH("--markdown", "As the page docs/configuration.md."),
+    KCL_ARGS_SWITCH("--errors-markdown", "The errors, as the page docs/errors.md."),
+    KCL_ARGS_SWITCH("--metrics-markdown", "The metrics, as the page docs/metrics.md."),
+    KCL_ARGS_END,
 };
 
-static const struct kcl_setup_help help = {
+static const struct kcl_args_help help = {
     "[--markdown | --errors-markdown | --metrics-markdown]",
-    "Lists the options of a worker: name, default, range, environment variable, flag of kcl consume. Each "
-    "can "
-    "be set by --set NAME=VALUE, in a program by kcl_config_set or its own setter."};
+    "Lists the options of a worker: name, default, range, environment variable, flag of kcl consume. Each can be "
+    "set by --set NAME=VALUE, in a program by kcl_config_set or its own setter.",
+    NULL};
 
 static const char *or_dash(const char *text)
 {

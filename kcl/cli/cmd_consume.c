@@ -22,21 +22,30 @@
 
 static const struct kcl_args_option own_options[] = {
     KCL_SETUP_REDIS_ROWS,
-    {"--memory", "", "Leases in the memory of this process alone, instead of --redis.", NULL},
-    {"--stop-after", "N", "Print exactly N lines over all shards, record them, and end.", NULL},
-    {"--dead-letter", "FILE",
-     "Where --on-failure dead_letter and bisect append the lines of records that could not be printed.", NULL},
+    KCL_ARGS_SWITCH("--memory", "Leases in the memory of this process alone, instead of --redis."),
+    KCL_ARGS_NUMBER("--stop-after", "N", 1, INT64_MAX, 0,
+                    "Print exactly N lines over all shards, record them, and end."),
+    KCL_ARGS_TEXT("--dead-letter", "FILE",
+                  "Where --on-failure dead_letter and bisect append the lines of records that could not be printed."),
     KCL_SETUP_SET_ROW,
-    {NULL, "", NULL, NULL},
+    KCL_ARGS_END,
 };
 
-static const struct kcl_setup_help help = {
+static const struct kcl_args_help help = {
     "--stream NAME|ARN --app NAME (--redis URL | --memory) [OPTIONS]",
     "Prints each record as one JSON object a line: stream, shard, seq, sub, key, time, token, data. "
     "What was printed is recorded in the lease store; the next start, or another worker of the same "
     "application, goes on behind it. SIGTERM or SIGINT hands the leases on and ends, a second one ends "
     "at once. Exit codes: 0 drained, 1 failed, 2 wrong option or configuration, 3 the shutdown's "
-    "deadline passed or a second signal came, 4 standard output is closed."};
+    "deadline passed or a second signal came, 4 standard output is closed.",
+    "Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile of the shared AWS files.\n"
+    "\nShares the shards with whoever else runs with this --app and --redis, and goes on where it ended:\n"
+    "  kcl consume --stream demo --app first --redis redis://127.0.0.1:6379\n"
+    "Alone and without a Redis, ten records from the oldest on:\n"
+    "  kcl consume --stream demo --app first --memory --stop-after 10\n"
+    "What comes from now on, of a service on this machine:\n"
+    "  kcl consume --stream demo --app first --memory --position latest \\\n"
+    "    --endpoint http://127.0.0.1:4567 --region us-east-1\n"};
 
 /*
  * Outlives everything: after a shutdown that ran out of time a callback may still
@@ -140,7 +149,7 @@ static kcl_rc configure(const struct kcl_args *a, kcl_config *config, uint64_t *
         rc = need(config, "app", "--app", err);
     }
     if (rc == KCL_OK) {
-        rc = kcl_args_number(a, "--stop-after", 1, INT64_MAX, 0, limit, err);
+        rc = kcl_args_number(a, "--stop-after", limit, err);
     }
     if (rc == KCL_OK) {
         rc = kcl_config_get(config, "checkpoint", mode, sizeof(mode));
@@ -262,6 +271,7 @@ int kcl_cmd_consume(int argc, char *const *argv)
     kcl_args_add_config(&args, NULL);
     args.standard_name = "start_timeout_ms";
     args.standard_value = START_TIMEOUT_MS;
+    args.names = true;
     if (!kcl_setup_begin(&args, argc, argv, &help, &config, &code)) {
         return code;
     }

@@ -11,15 +11,16 @@
 static const struct kcl_args_option own_options[] = {
     KCL_SETUP_REDIS_ROWS,
     KCL_SETUP_TIMEOUT_ROW,
-    {NULL, "", NULL, NULL},
+    KCL_ARGS_END,
 };
 
 static const char *const config_options[] = {"app", "stream", NULL};
 
-static const struct kcl_setup_help help = {
+static const struct kcl_args_help help = {
     "--app NAME --redis URL [--stream NAME]",
     "Makes an empty application, for workers that run with --require-existing: those refuse to start on a "
-    "store that lost its data. Without --stream the first worker says which stream the application reads."};
+    "store that lost its data. Without --stream the first worker says which stream the application reads.",
+    "  kcl init --app first --redis redis://127.0.0.1:6379\n"};
 
 /* Makes it; the name of a stream given by ARN is its last part. */
 static kcl_rc make(const kcl_lease_store *store, const char *app, const struct kcl_stream_ref *stream,

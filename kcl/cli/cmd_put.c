@@ -14,22 +14,23 @@
 
 #define COMMAND    "kcl put"
 #define READ_BYTES ((size_t)256 * 1024)
-#define RATE_MAX   10000000
 
 static const struct kcl_args_option own_options[] = {
-    {"--key", "K", "Partition key of all records. Default: the number of the line, which spreads them.", NULL},
-    {"--rate", "N", "Records a second at most.", NULL},
+    KCL_ARGS_TEXT("--key", "K", "Partition key of all records. Default: the number of the line, which spreads them."),
+    KCL_ARGS_NUMBER("--rate", "N", 1, 10000000, 0, "Records a second at most."),
     KCL_SETUP_TIMEOUT_ROW,
     KCL_SETUP_SET_ROW,
-    {NULL, "", NULL, NULL},
+    KCL_ARGS_END,
 };
 
-static const struct kcl_setup_help help = {
+static const struct kcl_args_help help = {
     "--stream NAME|ARN [--key K] [--rate N] [OPTIONS]",
     "Puts each line of standard input, without its line end, as one record. Up to 500 lines or 5 MiB go in "
     "one call; what the service does not take is sent again before the next lines. A record may be stored "
     "twice when an answer is lost, and records of one call may be stored in another order when some of them "
-    "had to be sent again."};
+    "had to be sent again.",
+    "  echo hello | kcl put --stream demo\n"
+    "  kcl put --stream demo --key one --rate 100 <lines.txt\n"};
 
 struct put {
     struct kcl_client *client;
@@ -114,7 +115,7 @@ static int put(const struct kcl_args *a, const kcl_config *config, struct put *p
     int64_t timeout_ms = 0;
     uint64_t rate = 0;
     uint64_t begin_ms = kcl_clock_ms();
-    kcl_rc rc = kcl_args_number(a, "--rate", 1, RATE_MAX, 0, &rate, &err);
+    kcl_rc rc = kcl_args_number(a, "--rate", &rate, &err);
     if (rc == KCL_OK) {
         rc = kcl_setup_timeout(a, &timeout_ms, &err);
     }

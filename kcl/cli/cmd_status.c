@@ -10,17 +10,18 @@
 
 static const struct kcl_args_option own_options[] = {
     KCL_SETUP_REDIS_ROWS,
-    {"--json", "", "One JSON object {\"workers\":[...],\"leases\":[...]} instead of tables.", NULL},
+    KCL_ARGS_SWITCH("--json", "One JSON object {\"workers\":[...],\"leases\":[...]} instead of tables."),
     KCL_SETUP_TIMEOUT_ROW,
-    {NULL, "", NULL, NULL},
+    KCL_ARGS_END,
 };
 
 static const char *const config_options[] = {"app", NULL};
 
-static const struct kcl_setup_help help = {
+static const struct kcl_args_help help = {
     "--app NAME --redis URL [--json]",
     "Shows the workers of an application and its leases: who reads which shard, under which token, how far "
-    "it got. Changes nothing."};
+    "it got. Changes nothing.",
+    "  kcl status --app first --redis redis://127.0.0.1:6379\n"};
 
 static kcl_rc read_list(const kcl_lease_store *store, const char *app, int64_t timeout_ms, struct kcl_lease_list *list,
                         kcl_error *err)

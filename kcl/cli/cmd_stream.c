@@ -11,9 +11,8 @@
 #include "kcl/cli/setup.h"
 #include "kcl/cli/stream_print.h"
 
-#define COMMAND    "kcl stream"
-#define PAUSE_MS   500
-#define SHARDS_MAX 100000
+#define COMMAND  "kcl stream"
+#define PAUSE_MS 500
 
 /* One action at work. */
 struct action {
@@ -25,22 +24,24 @@ struct action {
 };
 
 static const struct kcl_args_option own_options[] = {
-    {"--shards", "N", "create, reshard: how many shards.", NULL},
-    {"--on-demand", "", "create: the service chooses the number of shards.", NULL},
-    {"--shard", "ID", "split, merge: the shard.", NULL},
-    {"--with", "ID", "merge: the shard beside it.", NULL},
-    {"--at", "HASHKEY", "split: where the second child begins; default: the middle.", NULL},
-    {"--wait", "", "Wait until the stream is ready before the change, and until it is done.", NULL},
-    {"--json", "", "describe, list: JSON instead of text.", NULL},
+    KCL_ARGS_NUMBER("--shards", "N", 1, 100000, 0, "create, reshard: how many shards."),
+    KCL_ARGS_SWITCH("--on-demand", "create: the service chooses the number of shards."),
+    KCL_ARGS_TEXT("--shard", "ID", "split, merge: the shard."),
+    KCL_ARGS_TEXT("--with", "ID", "merge: the shard beside it."),
+    KCL_ARGS_TEXT("--at", "HASHKEY", "split: where the second child begins; default: the middle."),
+    KCL_ARGS_SWITCH("--wait", "Wait until the stream is ready before the change, and until it is done."),
+    KCL_ARGS_SWITCH("--json", "describe, list: JSON instead of text."),
     KCL_SETUP_TIMEOUT_ROW,
     KCL_SETUP_SET_ROW,
-    {NULL, "", NULL, NULL},
+    KCL_ARGS_END,
 };
 
-static const struct kcl_setup_help help = {
+static const struct kcl_args_help help = {
     "create|describe|list|split|merge|reshard|delete [--stream NAME|ARN] [OPTIONS]",
     "Works on streams. create needs --stream and --shards or --on-demand; describe, delete: --stream; "
-    "split: --stream and --shard; merge: --stream, --shard and --with; reshard: --stream and --shards."};
+    "split: --stream and --shard; merge: --stream, --shard and --with; reshard: --stream and --shards.",
+    "  kcl stream create --stream demo --shards 4 --wait\n"
+    "  kcl stream split --stream demo --shard shardId-000000000000 --wait\n"};
 
 static void pause_ms(int64_t ms)
 {
@@ -80,7 +81,7 @@ static kcl_rc need_shards(const struct action *c, uint64_t *out, kcl_error *err)
 {
     const char *ignored = NULL;
     kcl_rc rc = kcl_args_need(c->args, "--shards", &ignored, err);
-    return rc == KCL_OK ? kcl_args_number(c->args, "--shards", 1, SHARDS_MAX, 0, out, err) : rc;
+    return rc == KCL_OK ? kcl_args_number(c->args, "--shards", out, err) : rc;
 }
 
 static kcl_rc create(struct action *c, kcl_error *err)

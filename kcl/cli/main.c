@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +8,8 @@
 
 #include "kcl/cli/commands.h"
 #include "kcl/cli/output.h"
+
+#define HELP_MAX ((size_t)64 * 1024)
 
 static const struct {
     const char *name;
@@ -25,13 +26,37 @@ static const struct {
 
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-static void print_help(FILE *to)
+static const char start[] =
+    "\nkcl COMMAND --help tells the options of a command with their defaults, kcl --version the version.\n"
+    "\nTo begin, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION set (or AWS_PROFILE):\n"
+    "  kcl stream create --stream demo --shards 2 --wait\n"
+    "  echo hello | kcl put --stream demo\n"
+    "  kcl consume --stream demo --app first --memory\n"
+    "Ctrl-C ends it. With --redis URL instead of --memory it goes on where it ended, and all that run\n"
+    "with the same --app share the shards. --endpoint URL leads to another service than that of AWS.\n";
+
+static void add_help(struct kcl_buf *out)
 {
-    (void)fprintf(to, "usage: kcl COMMAND [OPTIONS]\n\n");
+    kcl_buf_text(out, "usage: kcl COMMAND [OPTIONS]\n\n");
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
-        (void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].text);
+        kcl_buf_printf(out, "  %-10s %s\n", commands[i].name, commands[i].text);
     }
-    (void)fprintf(to, "\nkcl COMMAND --help tells the options of a command, kcl --version the version.\n");
+    kcl_buf_text(out, start);
+}
+
+static void add_version(struct kcl_buf *out)
+{
+    kcl_buf_printf(out, "kcl %s\n", kcl_version());
+}
+
+static int print(void (*add)(struct kcl_buf *out))
+{
+    struct kcl_buf out;
+    kcl_buf_init(&out, HELP_MAX);
+    add(&out);
+    int code = kcl_print_out("kcl", &out);
+    kcl_buf_fini(&out);
+    return code;
 }
 
 /*
@@ -56,16 +81,14 @@ int main(int argc, char **argv)
         return KCL_EXIT_FAILED;
     }
     if (argc < 2) {
-        print_help(stderr);
+        kcl_print_message("kcl", "a command is missing; see kcl --help");
         return KCL_EXIT_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        print_help(stdout);
-        return KCL_EXIT_OK;
+        return print(add_help);
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("kcl %s\n", kcl_version());
-        return KCL_EXIT_OK;
+        return print(add_version);
     }
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {

@@ -8,18 +8,26 @@
 #include "kcl/base/error.h"
 #include "kcl/cli/output.h"
 
-#define TIMEOUT_MS     30000
-#define TIMEOUT_MAX_MS 3600000
+#define HELP_MAX ((size_t)64 * 1024)
 
-bool kcl_setup_begin(struct kcl_args *a, int argc, char *const *argv, const struct kcl_setup_help *help,
+static int print_help(const struct kcl_args *a, const struct kcl_args_help *help)
+{
+    struct kcl_buf out;
+    kcl_buf_init(&out, HELP_MAX);
+    kcl_args_help(a, help, &out);
+    int code = kcl_print_out(a->command, &out);
+    kcl_buf_fini(&out);
+    return code;
+}
+
+bool kcl_setup_begin(struct kcl_args *a, int argc, char *const *argv, const struct kcl_args_help *help,
                      kcl_config **config, int *code)
 {
     kcl_error err = {0};
     kcl_rc rc = kcl_args_parse(a, argc, argv, &err);
     if (rc == KCL_OK && a->help) {
-        kcl_args_print_help(a, help->usage, help->text);
+        *code = print_help(a, help);
         kcl_args_fini(a);
-        *code = KCL_EXIT_OK;
         return false;
     }
     if (rc == KCL_OK && config != NULL) {
@@ -42,7 +50,7 @@ void kcl_setup_end(struct kcl_args *a, kcl_config *config)
 kcl_rc kcl_setup_timeout(const struct kcl_args *a, int64_t *out, kcl_error *err)
 {
     uint64_t value = 0;
-    kcl_rc rc = kcl_args_number(a, "--timeout", 1, TIMEOUT_MAX_MS, TIMEOUT_MS, &value, err);
+    kcl_rc rc = kcl_args_number(a, "--timeout", &value, err);
     *out = (int64_t)value;
     return rc;
 }

@@ -17,32 +17,19 @@
 
 /* Rows of commands that use a Redis store. */
 #define KCL_SETUP_REDIS_ROWS                                                                                           \
-    {"--redis", "URL",                                                                                                 \
-     "Lease store: redis://[user[:password]@]host[:port][/database], or rediss:// for TLS. Default: "                  \
-     "KCL_REDIS_URL, which keeps a password out of the list of processes.",                                            \
-     NULL},                                                                                                            \
-        {"--redis-ca-file", "FILE", "PEM file that verifies a rediss:// server.", NULL},                               \
-    {                                                                                                                  \
-        "--allow-unidentified-store", "",                                                                              \
-            "Accept a Redis whose scripts may not read INFO server: a roll-back of it may go unnoticed.", NULL         \
-    }
+    KCL_ARGS_TEXT("--redis", "URL",                                                                                    \
+                  "Lease store: redis://[user[:password]@]host[:port][/database], or rediss:// for TLS. Default: "     \
+                  "KCL_REDIS_URL, which keeps a password out of the list of processes."),                              \
+        KCL_ARGS_TEXT("--redis-ca-file", "FILE", "PEM file that verifies a rediss:// server."),                        \
+        KCL_ARGS_SWITCH("--allow-unidentified-store",                                                                  \
+                        "Accept a Redis whose scripts may not read INFO server: a roll-back of it may go unnoticed.")
 
 /* Row of commands that ask once and end. */
 #define KCL_SETUP_TIMEOUT_ROW                                                                                          \
-    {                                                                                                                  \
-        "--timeout", "MS", "How long an unreachable server is tried (30000).", NULL                                    \
-    }
+    KCL_ARGS_NUMBER("--timeout", "MS", 1, 3600000, 30000, "How long an unreachable server is tried.")
 
 #define KCL_SETUP_SET_ROW                                                                                              \
-    {                                                                                                                  \
-        "--set", "NAME=VALUE", "Sets any option by its name; may be repeated. kcl config lists them.", NULL            \
-    }
-
-/** What a command says about itself. */
-struct kcl_setup_help {
-    const char *usage;
-    const char *text;
-};
+    KCL_ARGS_TEXT("--set", "NAME=VALUE", "Sets any option by its name; may be repeated. kcl config lists them.")
 
 /**
  * Reads argv and, unless help was asked for, the configuration.
@@ -50,7 +37,7 @@ struct kcl_setup_help {
  * @param config  NULL: the command needs none
  * @return true: go on; kcl_setup_end afterwards. False: `*code` is the exit code, all is cleaned up
  */
-bool kcl_setup_begin(struct kcl_args *a, int argc, char *const *argv, const struct kcl_setup_help *help,
+bool kcl_setup_begin(struct kcl_args *a, int argc, char *const *argv, const struct kcl_args_help *help,
                      kcl_config **config, int *code);
 void kcl_setup_end(struct kcl_args *a, kcl_config *config);
 

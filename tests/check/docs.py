@@ -29,9 +29,22 @@ def check_page(kcl, docs, page, option):
     return 1
 
 
+def facts_of(help_text):
+    """What help tells of each flag: its range and its default."""
+    for flag, entry in re.findall(r'^  (--[a-z-]+)(.*\n(?: {30}.*\n)*)', help_text, re.M):
+        entry = ' '.join(entry.split())
+        for fact in re.findall(r'\((\d+ to \d+)', entry) + re.findall(r'[( ](default [^ ;)]+)[;)]', entry):
+            yield flag, fact
+
+
 def check_man_page(kcl, docs):
-    text = (docs / 'kcl.1').read_text().replace('\\-', '-').replace('\\fB', '').replace('\\fR', '')
+    text = re.sub(r'\\f[BIR]', '', (docs / 'kcl.1').read_text().replace('\\-', '-'))
+    paragraphs = [' '.join(paragraph.split()) for paragraph in text.split('.TP\n')]
     bad = 0
+    for flag, fact in facts_of(run(kcl, 'consume', '--help')):
+        if not any(flag in paragraph and fact in paragraph for paragraph in paragraphs):
+            print(f'docs/kcl.1: does not say of {flag}: {fact}')
+            bad += 1
     for command in COMMANDS:
         for flag in re.findall(r'^  (--[a-z-]+)', run(kcl, command, '--help'), re.M):
             if not re.search(re.escape(flag) + r'(?![a-z-])', text):

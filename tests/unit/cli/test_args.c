@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kcl/cli/args.h"
 
 static const struct kcl_args_option own[] = {
-    {"--redis", "URL", "a", NULL},      {"--json", "", "b", NULL}, {"--stop-after", "N", "c", NULL},
-    {"--set", "NAME=VALUE", "d", NULL}, {NULL, "", NULL, NULL},
+    KCL_ARGS_TEXT("--redis", "URL", "a"),
+    KCL_ARGS_SWITCH("--json", "b"),
+    KCL_ARGS_NUMBER("--stop-after", "N", 1, 10, 3, "c"),
+    KCL_ARGS_NUMBER("--rate", "MS", 2, INT64_MAX, 0, "e"),
+    KCL_ARGS_TEXT("--set", "NAME=VALUE", "d"),
+    KCL_ARGS_END,
 };
 
 static kcl_rc parse(struct kcl_args *a, kcl_error *err, const char *const *words)
@@ -77,15 +82,15 @@ static void test_a_number_is_checked(void **state)
     uint64_t value = 0;
     (void)state;
     assert_int_equal(PARSE(&a, NULL, "--stop-after", "7"), KCL_OK);
-    assert_int_equal(kcl_args_number(&a, "--stop-after", 1, 10, 3, &value, &err), KCL_OK);
+    assert_int_equal(kcl_args_number(&a, "--stop-after", &value, &err), KCL_OK);
     assert_int_equal(value, 7);
-    assert_int_equal(kcl_args_number(&a, "--json", 1, 10, 3, &value, &err), KCL_OK);
-    assert_int_equal(value, 3);
+    assert_int_equal(kcl_args_number(&a, "--rate", &value, &err), KCL_OK);
+    assert_int_equal(value, 0);
     kcl_args_fini(&a);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(PARSE(&a, NULL, "--stop-after", wrong[i]), KCL_OK);
-        assert_int_equal(kcl_args_number(&a, "--stop-after", 1, 10, 3, &value, &err), KCL_EOPTION);
-        assert_non_null(strstr(err.message, "must be a number from 1 to 10"));
+        assert_int_equal(kcl_args_number(&a, "--stop-after", &value, &err), KCL_EOPTION);
+        assert_non_null(strstr(err.message, "must be a number, 1 to 10"));
         kcl_args_fini(&a);
     }
 }
@@ -177,6 +182,114 @@ static void test_a_bad_value_is_told_with_its_flag(void **state)
     }
 }
 
+/* ---- help ---- */
+
+static const struct kcl_args_help about = {"--app NAME", "What it does.", "  kcl test --app one\n"};
+
+/* The entry of a flag or a name, in one line. */
+static void find_entry(const char *help, const char *word, char *out, size_t out_size)
+{
+    char begin[64];
+    size_t used = 0;
+    (void)snprintf(begin, sizeof(begin), "\n  %s ", word);
+    const char *at = strstr(help, begin);
+    if (at == NULL) {
+        fail_msg("help does not have %s", word);
+        return;
+    }
+    at++;
+    do {
+        size_t size = strcspn(at, "\n");
+        const char *text = used == 0 ? at : at + strspn(at, " ") - 1;
+        size -= (size_t)(text - at);
+        assert_true(used + size < out_size);
+        memcpy(out + used, text, size);
+        used += size;
+        at = text + size + 1;
+    } while (strncmp(at, "          ", 10) == 0);
+    out[used] = '\0';
+}
+
+static void assert_has(const char *entry, const char *fact)
+{
+    if (strstr(entry, fact) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", entry, fact);
+    }
+}
+
+static void compare_option(void *user, const kcl_option_info *info)
+{
+    char entry[2048];
+    char fact[128];
+    if (strcmp(info->type, "secret") == 0) {
+        (void)snprintf(fact, sizeof(fact), "\n  %s ", info->name);
+        assert_null(strstr(user, fact));
+        return;
+    }
+    find_entry(user, info->flag[0] != '\0' ? info->flag : info->name, entry, sizeof(entry));
+    assert_has(entry, info->text);
+    assert_has(entry, info->environment);
+    assert_has(entry, strcmp(info->type, "flag") == 0 ? "" : info->range);
+    if (info->standard[0] != '\0' && strcmp(info->type, "flag") != 0) {
+        bool other = strcmp(info->name, "start_timeout_ms") == 0;
+        (void)snprintf(fact, sizeof(fact), "default %s", other ? "12345" : info->standard);
+        assert_has(entry, fact);
+    }
+    (void)snprintf(fact, sizeof(fact), "%s %s", info->range, info->unit);
+    assert_has(entry, strcmp(info->type, "number") == 0 ? fact : "");
+}
+
+static void test_help_says_of_each_option_what_its_table_says(void **state)
+{
+    struct kcl_args a;
+    struct kcl_buf out;
+    char entry[2048];
+    (void)state;
+    kcl_args_init(&a, "kcl test", own);
+    kcl_args_add_config(&a, NULL);
+    a.names = true;
+    a.standard_name = "start_timeout_ms";
+    a.standard_value = "12345";
+    kcl_buf_init(&out, 65536);
+    kcl_args_help(&a, &about, &out);
+    assert_int_equal(kcl_buf_rc(&out), KCL_OK);
+    kcl_config_list(compare_option, out.data);
+    find_entry(out.data, "--stop-after", entry, sizeof(entry));
+    assert_has(entry, "c (1 to 10, default 3)");
+    find_entry(out.data, "--rate", entry, sizeof(entry));
+    assert_has(entry, "e (2 or more ms)");
+    assert_int_equal(strncmp(out.data, "usage: kcl test --app NAME\n\nWhat it does.\n\n  --app", 50), 0);
+    assert_has(out.data, "\n  kcl test --app one\n");
+    kcl_buf_fini(&out);
+}
+
+static void test_help_is_aligned_and_below_a_hundred_columns(void **state)
+{
+    struct kcl_args a;
+    struct kcl_buf out;
+    size_t lines = 0;
+    (void)state;
+    kcl_args_init(&a, "kcl test", own);
+    kcl_args_add_config(&a, NULL);
+    kcl_buf_init(&out, 65536);
+    kcl_args_help(&a, &about, &out);
+    assert_int_equal(kcl_buf_rc(&out), KCL_OK);
+    for (const char *at = out.data; *at != '\0'; lines++) {
+        size_t size = strcspn(at, "\n");
+        size_t blanks = strspn(at, " ");
+        assert_true(size <= 100);
+        assert_true(blanks == 0 || blanks == 2 || blanks == 30);
+        const char *gap = blanks == 2 ? strstr(at + 2, "  ") : NULL;
+        if (gap != NULL && gap < at + size) { /* the text of an option on the line of its flag */
+            assert_int_equal(gap + strspn(gap, " ") - at, 30);
+        }
+        at += size + 1;
+    }
+    assert_true(lines > 30);
+    assert_null(strstr(out.data, "\n  poll_idle_ms")); /* only with names */
+    kcl_buf_fini(&out);
+}
+
 static kcl_rc torture_scenario(void *user)
 {
     struct kcl_args a;
@@ -208,6 +321,8 @@ int main(void)
         cmocka_unit_test(test_flags_beat_the_environment_and_set_is_one_of_them),
         cmocka_unit_test(test_a_default_of_the_command_yields_to_the_environment),
         cmocka_unit_test(test_a_bad_value_is_told_with_its_flag),
+        cmocka_unit_test(test_help_says_of_each_option_what_its_table_says),
+        cmocka_unit_test(test_help_is_aligned_and_below_a_hundred_columns),
         cmocka_unit_test(test_nothing_leaks_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
