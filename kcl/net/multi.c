@@ -17,8 +17,8 @@
 #include "kcl/net/socket.h"
 #include "kcl/net/tls.h"
 
-#define CONNECTIONS_DEFAULT 1024
-#define CONNECTIONS_LIMIT   100000
+#define CONNECTIONS_KEPT  1024
+#define CONNECTIONS_LIMIT 100000
 /* A request is looked at this often within the silence that ends it. */
 #define LOOKS 8
 
@@ -59,6 +59,8 @@ struct kcl_net {
     bool (*on_bytes)(void *user, uint64_t op, size_t bytes, uint64_t expected);
     void *user;
     struct request *active;
+    size_t active_count;
+    size_t kept; /* connections that stay open */
     struct request *done_first;
     struct request *done_last;
     struct request *idle;
@@ -283,6 +285,7 @@ static void leave_active(struct request *r)
     if (r->next != NULL)
         r->next->previous = r->previous;
     r->next = r->previous = NULL;
+    net->active_count--;
     /* Fails only for a handle that is not in there. */
     (void)curl_multi_remove_handle(net->multi, r->easy);
     (void)curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, NULL);
@@ -368,8 +371,8 @@ static void look_at_time(struct request *r)
 
 kcl_rc kcl_net_new(struct kcl_net **out, const struct kcl_net_options *o, kcl_error *err)
 {
-    if (o->connections_max > CONNECTIONS_LIMIT)
-        return kcl_error_set(err, KCL_EINVAL, "%zu connections: at most %d", o->connections_max, CONNECTIONS_LIMIT);
+    if (o->connections_kept > CONNECTIONS_LIMIT)
+        return kcl_error_set(err, KCL_EINVAL, "%zu connections: at most %d", o->connections_kept, CONNECTIONS_LIMIT);
     kcl_rc rc = kcl_net_once(err);
     if (rc != KCL_OK)
         return rc;
@@ -381,15 +384,14 @@ kcl_rc kcl_net_new(struct kcl_net **out, const struct kcl_net_options *o, kcl_er
     net->user = o->user;
     net->now_ms = kcl_clock_ms();
     net->multi = curl_multi_init();
-    long connections = o->connections_max > 0 ? (long)o->connections_max : CONNECTIONS_DEFAULT;
+    net->kept = o->connections_kept > 0 ? o->connections_kept : CONNECTIONS_KEPT;
     bool ok = net->multi != NULL;
     if (ok && o->ca_file != NULL) {
         net->ca_file = kcl_strdup(o->ca_file);
         ok = net->ca_file != NULL;
     }
     /* Without a number of its own the cache would shrink with the requests in flight, and churn. */
-    ok = ok && curl_multi_setopt(net->multi, CURLMOPT_MAXCONNECTS, connections) == CURLM_OK &&
-         curl_multi_setopt(net->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections) == CURLM_OK;
+    ok = ok && curl_multi_setopt(net->multi, CURLMOPT_MAXCONNECTS, (long)net->kept) == CURLM_OK;
     if (!ok) {
         kcl_net_free(net);
         return kcl_error_set(err, KCL_ENOMEM, "making the network part: out of memory");
@@ -445,6 +447,21 @@ static bool prepare(struct request *r, const struct kcl_net_request *q)
     return ok && set_request_options(r, q) == CURLE_OK && curl_multi_add_handle(r->net->multi, r->easy) == CURLM_OK;
 }
 
+static void make_active(struct request *r)
+{
+    struct kcl_net *net = r->net;
+    r->previous = NULL;
+    r->next = net->active;
+    if (net->active != NULL)
+        net->active->previous = r;
+    net->active = r;
+    if (++net->active_count > net->kept) {
+        net->kept = net->active_count;
+        /* If it fails they are opened anew: slower, nothing else. */
+        (void)curl_multi_setopt(net->multi, CURLMOPT_MAXCONNECTS, (long)net->kept);
+    }
+}
+
 kcl_rc kcl_net_submit(struct kcl_net *net, const struct kcl_net_request *q, kcl_error *err)
 {
     if (!request_valid(q))
@@ -465,11 +482,7 @@ kcl_rc kcl_net_submit(struct kcl_net *net, const struct kcl_net_request *q, kcl_
     r->heard_ms = kcl_clock_ms();
     r->silence_ms = (uint64_t)q->silence_timeout_ms;
     r->end_ms = r->heard_ms + (uint64_t)q->total_timeout_ms;
-    r->previous = NULL;
-    r->next = net->active;
-    if (net->active != NULL)
-        net->active->previous = r;
-    net->active = r;
+    make_active(r);
     kcl_timers_set(&net->timers, &r->timer, next_look_ms(r, r->heard_ms));
     return KCL_OK;
 }

@@ -2,7 +2,7 @@
 /**
  * @file
  * HTTP for the loop thread: POST requests, many at once, over connections that
- * are kept and used again.
+ * are kept and used again. As many are opened as requests are in flight.
  *
  * A request is submitted by number and its answer is taken by number, never from
  * inside the submission. One attempt each: nothing here repeats a request, but
@@ -24,8 +24,12 @@
 struct kcl_net;
 
 struct kcl_net_options {
-    const char *ca_file;    /* PEM file to trust instead of the system's certificates; NULL: those */
-    size_t connections_max; /* open at once, to all hosts; a request beyond them waits. 0: 1024 */
+    const char *ca_file; /* PEM file to trust instead of the system's certificates; NULL: those */
+    /**
+     * Kept open at least, to all hosts, while they last; 0: 1024. As many as requests were in flight at once are kept
+     * in any case, and no request ever waits for another to end: one that pauses may last for ever.
+     */
+    size_t connections_kept;
     /**
      * Asked for each piece of an answer's body as it arrives, with the size of the whole body (0: not known);
      * may be NULL. False: not now. Then the request pauses, reads nothing more and its time stands still, until

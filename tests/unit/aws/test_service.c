@@ -37,7 +37,7 @@ static const char *no_environment(void *user, const char *name)
 
 static kcl_rc open_service(struct fixture *f, const char *stream)
 {
-    const struct kcl_net_options net = {.connections_max = 0};
+    const struct kcl_net_options net = {.ca_file = NULL};
     const struct kcl_aws_options options = {
         .region = "us-east-1",
         .endpoint_url = f->url,
