@@ -9,6 +9,9 @@
 #include "kcl/base/trace.h"
 #include "leases/assign_parts.h"
 
+/* How long a member gets fewer leases after it gave one up. */
+#define CHARGE_MS 600000
+
 /* Index of an ACTIVE member by its id; they are sorted. */
 static size_t member_index(const struct kcl_assign *assign, const char *id)
 {
@@ -39,6 +42,19 @@ static bool is_over(const struct kcl_table_lease *row, uint64_t now_ms)
     return left_ms <= 0 || (now_ms > row->received_ms && now_ms - row->received_ms >= (uint64_t)left_ms);
 }
 
+/* Who gave the lease up and does not have it now. */
+static size_t find_giver(struct kcl_assign *assign, const struct kcl_table_lease *row, uint64_t now_ms)
+{
+    const kcl_lease *lease = &row->block->lease;
+    size_t giver = member_index(assign, kcl_table_giver(row, now_ms));
+
+    if (giver == KCL_NOBODY || giver == member_index(assign, lease->next != NULL ? lease->next : lease->owner)) {
+        return KCL_NOBODY;
+    }
+    assign->members[giver].given_up += now_ms < row->given_up_ms + CHARGE_MS;
+    return giver;
+}
+
 /*
  * Adds a lease to the fleet. Left out: what nobody can do anything about now (it
  * waits for its parents, or goes to a member that drains), and what rests.
@@ -57,8 +73,9 @@ static void add_lease(struct kcl_assign *assign, const struct kcl_table *table, 
     size_t owner = member_index(assign, lease->owner);
 
     entry.movable = lease->next == NULL;
+    entry.giver = find_giver(assign, row, now_ms);
     if (!kcl_table_lives(table, lease->owner)) {
-        if (!kcl_table_is_startable(table, lease) || now_ms < row->rests_until_ms) {
+        if (!kcl_table_is_startable(table, lease) || kcl_table_rests(row, now_ms)) {
             return;
         }
         entry.owner = KCL_NOBODY;
@@ -111,13 +128,15 @@ static kcl_rc gather(struct kcl_assign *assign, const struct kcl_table *table, c
     return KCL_OK;
 }
 
-/* What a member has at a level of the water: at least what is pinned, at most its max_leases. */
+/* What a member has at a level of the water: that beyond what it is charged, at most its max_leases, or its least. */
 static size_t at_level(const struct kcl_assign_member *member, size_t level)
 {
-    if (level > member->member->max_leases) {
-        level = (size_t)member->member->max_leases;
+    size_t share = level > member->charged ? level - member->charged : 0;
+
+    if (share > member->member->max_leases) {
+        share = (size_t)member->member->max_leases;
     }
-    return level > member->pinned ? level : member->pinned;
+    return share > member->least ? share : member->least;
 }
 
 static size_t sum_at_level(const struct kcl_assign *assign, size_t level)
@@ -130,6 +149,40 @@ static size_t sum_at_level(const struct kcl_assign *assign, size_t level)
     return sum;
 }
 
+/* The highest level for which a volume is enough; `highest` when it never ends because everybody is full. */
+static size_t level_of(const struct kcl_assign *assign, size_t total, size_t highest)
+{
+    size_t level = 0;
+
+    while (level < highest && sum_at_level(assign, level + 1) <= total) {
+        level++;
+    }
+    return level;
+}
+
+/*
+ * A member that gave leases up gets no others in exchange, for a while: perhaps it
+ * cannot do anything. But what it has is not taken away for that.
+ * Returns the highest level at which it makes a difference.
+ */
+static size_t charge(struct kcl_assign *assign, size_t total)
+{
+    size_t fair = level_of(assign, total, total);
+    size_t highest = total;
+
+    for (size_t i = 0; i < assign->members_count; i++) {
+        struct kcl_assign_member *member = &assign->members[i];
+        size_t kept = member->held < fair ? member->held : fair;
+
+        if (member->given_up > 0) {
+            member->least = kept > member->least ? kept : member->least;
+            member->charged = member->given_up * KCL_GIVEN_UP_COUNTS;
+            highest = total + member->charged > highest ? total + member->charged : highest;
+        }
+    }
+    return highest;
+}
+
 /*
  * Sets every member's aim: water of the volume `total` stands equally high in all,
  * as far as what is pinned and max_leases allow. The odd ones stay with those who
@@ -137,12 +190,13 @@ static size_t sum_at_level(const struct kcl_assign *assign, size_t level)
  */
 static void set_aims(struct kcl_assign *assign, size_t total)
 {
-    size_t level = 0;
+    size_t level;
     size_t sum;
 
-    while (level < total && sum_at_level(assign, level + 1) <= total) {
-        level++;
+    for (size_t i = 0; i < assign->members_count; i++) {
+        assign->members[i].least = assign->members[i].pinned;
     }
+    level = level_of(assign, total, charge(assign, total));
     sum = sum_at_level(assign, level);
     for (size_t i = 0; i < assign->members_count; i++) {
         assign->members[i].aim = at_level(&assign->members[i], level);
@@ -217,7 +271,7 @@ static kcl_rc give_out(struct kcl_assign *assign, const struct kcl_table *table)
     }
     qsort(given, count, sizeof(given[0]), compare_given);
     for (size_t i = 0; i < count; i++) {
-        size_t target = kcl_assign_taker(assign);
+        size_t target = kcl_assign_taker_of(assign, &assign->leases[given[i].index]);
         const kcl_lease *lease = assign->leases[given[i].index].lease;
 
         if (target == KCL_NOBODY) {
@@ -233,11 +287,10 @@ static kcl_rc give_out(struct kcl_assign *assign, const struct kcl_table *table)
 static void balance(struct kcl_assign *assign, size_t moves_max)
 {
     while (assign->under_way < moves_max) {
-        size_t donor = kcl_assign_donor(assign);
         size_t target = kcl_assign_taker(assign);
-        size_t index = donor == KCL_NOBODY ? KCL_NOBODY : kcl_assign_surplus(assign, donor);
+        size_t index = target == KCL_NOBODY ? KCL_NOBODY : kcl_assign_surplus(assign, target);
 
-        if (index == KCL_NOBODY || target == KCL_NOBODY) {
+        if (index == KCL_NOBODY) {
             return;
         }
         give(assign, index, target, KCL_ASSIGN_HANDOFF);

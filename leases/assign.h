@@ -11,6 +11,9 @@
  *      as few as possible, at most moves_max under way at a time (hand-offs)
  *
  * A member never gets more than its max_leases; LOST and DRAINING ones get nothing.
+ * A lease that its owner gave up unasked (kcl_table_giver) goes to another member
+ * while one has room. For ten minutes its giver gets no others in exchange, for it
+ * may hang on them, too.
  * A lease that is being handed off counts as its next owner's and is left alone.
  * What is left open by counts (which of a member's leases moves, and to whom) goes
  * by load where the loads of all leases are known and differ widely.

@@ -31,8 +31,18 @@ void kcl_assign_weigh(struct kcl_assign *assign)
     }
 }
 
+static size_t room(const struct kcl_assign_member *member)
+{
+    return member->held < member->aim ? member->aim - member->held : 0;
+}
+
+static size_t excess(const struct kcl_assign_member *member)
+{
+    return member->held > member->aim ? member->held - member->aim : 0;
+}
+
 /* Members come in the order of their ids; the first of equals is taken. */
-size_t kcl_assign_taker(const struct kcl_assign *assign)
+static size_t best_taker(const struct kcl_assign *assign, size_t except)
 {
     size_t best = KCL_NOBODY;
 
@@ -40,18 +50,63 @@ size_t kcl_assign_taker(const struct kcl_assign *assign)
         const struct kcl_assign_member *a = &assign->members[i];
         const struct kcl_assign_member *b = best == KCL_NOBODY ? NULL : &assign->members[best];
 
-        if (a->held >= a->aim) {
+        if (room(a) == 0 || i == except) {
             continue;
         }
-        if (b == NULL ||
-            (assign->by_load && a->load != b->load ? a->load < b->load : a->aim - a->held > b->aim - b->held)) {
+        if (b == NULL || (assign->by_load && a->load != b->load ? a->load < b->load : room(a) > room(b))) {
             best = i;
         }
     }
     return best;
 }
 
-size_t kcl_assign_donor(const struct kcl_assign *assign)
+size_t kcl_assign_taker(const struct kcl_assign *assign)
+{
+    return best_taker(assign, KCL_NOBODY);
+}
+
+/* Where all have what they should have, to the one that is least above it: balancing makes up for it. */
+static size_t least_above(const struct kcl_assign *assign, size_t except)
+{
+    size_t best = KCL_NOBODY;
+
+    for (size_t i = 0; i < assign->members_count; i++) {
+        const struct kcl_assign_member *a = &assign->members[i];
+
+        if (i != except && a->held < a->member->max_leases &&
+            (best == KCL_NOBODY || excess(a) < excess(&assign->members[best]))) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+size_t kcl_assign_taker_of(const struct kcl_assign *assign, const struct kcl_assign_lease *lease)
+{
+    size_t target = best_taker(assign, lease->giver);
+
+    if (target == KCL_NOBODY && lease->giver != KCL_NOBODY) {
+        target = least_above(assign, lease->giver);
+    }
+    return target == KCL_NOBODY ? kcl_assign_taker(assign) : target;
+}
+
+static bool may_move(const struct kcl_assign_lease *lease, size_t donor, size_t target)
+{
+    return lease->owner == donor && lease->movable && lease->giver != target;
+}
+
+static bool has_one_for(const struct kcl_assign *assign, size_t donor, size_t target)
+{
+    for (size_t i = 0; i < assign->leases_count; i++) {
+        if (may_move(&assign->leases[i], donor, target)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t best_donor(const struct kcl_assign *assign, size_t target)
 {
     size_t best = KCL_NOBODY;
 
@@ -59,11 +114,11 @@ size_t kcl_assign_donor(const struct kcl_assign *assign)
         const struct kcl_assign_member *a = &assign->members[i];
         const struct kcl_assign_member *b = best == KCL_NOBODY ? NULL : &assign->members[best];
 
-        if (a->held <= a->aim) {
+        if (excess(a) == 0 ||
+            (b != NULL && !(assign->by_load && a->load != b->load ? a->load > b->load : excess(a) > excess(b)))) {
             continue;
         }
-        if (b == NULL ||
-            (assign->by_load && a->load != b->load ? a->load > b->load : a->held - a->aim > b->held - b->aim)) {
+        if (has_one_for(assign, i, target)) {
             best = i;
         }
     }
@@ -77,20 +132,28 @@ static uint64_t distance(uint64_t a, uint64_t b)
 
 /* By load: the lease that brings its owner closest to its share. Else the one it has had for the shortest
  * time. */
-size_t kcl_assign_surplus(const struct kcl_assign *assign, size_t donor)
+size_t kcl_assign_surplus(const struct kcl_assign *assign, size_t target)
 {
+    size_t donor = best_donor(assign, target);
+    size_t best = KCL_NOBODY;
+    uint64_t wanted = 0;
+
+    if (donor == KCL_NOBODY) {
+        return KCL_NOBODY;
+    }
     const struct kcl_assign_member *member = &assign->members[donor];
     uint64_t share = assign->load / assign->members_count;
-    uint64_t wanted = member->load > share ? (member->load - share) / (member->held - member->aim) : 0;
-    size_t best = KCL_NOBODY;
 
+    if (member->load > share) {
+        wanted = (member->load - share) / excess(member);
+    }
     for (size_t i = 0; i < assign->leases_count; i++) {
         const struct kcl_assign_lease *a = &assign->leases[i];
         const struct kcl_assign_lease *b = best == KCL_NOBODY ? NULL : &assign->leases[best];
         uint64_t a_far;
         uint64_t b_far;
 
-        if (a->owner != donor || !a->movable) {
+        if (!may_move(a, donor, target)) {
             continue;
         }
         if (b == NULL) {

@@ -12,6 +12,8 @@
 
 /* From when a lease was given up unasked until it is given out again. */
 #define REST_MS 1000
+/* ... and until its giver is like any other. */
+#define GIVER_MS 3600000
 
 void kcl_table_init(struct kcl_table *table)
 {
@@ -25,8 +27,15 @@ static struct kcl_table_lease *row_at(const struct kcl_table *table, size_t inde
     return table->leases.entries[index].value;
 }
 
+static void forget_giver(struct kcl_table_lease *row)
+{
+    kcl_lease_block_release(row->given_up);
+    row->given_up = NULL;
+}
+
 static void give_spare(struct kcl_table *table, struct kcl_table_lease *row)
 {
+    forget_giver(row);
     row->block = NULL;
     row->next = table->spare;
     table->spare = row;
@@ -83,6 +92,7 @@ kcl_rc kcl_table_reserve(struct kcl_table *table, const struct kcl_changes *chan
         if (row == NULL) {
             return KCL_ENOMEM;
         }
+        row->given_up = NULL;
         give_spare(table, row);
     }
     return rc;
@@ -114,7 +124,6 @@ static void put_lease(struct kcl_table *table, struct kcl_lease_block *block, ui
         table->spare = row->next;
         table->spare_count--;
         row->next = NULL;
-        row->rests_until_ms = 0;
     } else {
         old = row->block;
     }
@@ -126,7 +135,9 @@ static void put_lease(struct kcl_table *table, struct kcl_lease_block *block, ui
     row->block = kcl_lease_block_retain(block);
     row->received_ms = asked_ms;
     if (old != NULL && is_given_up(table, &old->lease, &block->lease)) {
-        row->rests_until_ms = asked_ms + REST_MS;
+        forget_giver(row);
+        row->given_up = kcl_lease_block_retain(old);
+        row->given_up_ms = asked_ms;
     }
     kcl_lease_block_release(old); /* last: the map compared with its key */
 }
@@ -138,6 +149,18 @@ static void remove_lease(struct kcl_table *table, const char *key)
     if (row != NULL) {
         kcl_lease_block_release(row->block);
         give_spare(table, row);
+    }
+}
+
+/* It stood aside, and has proved since that it can do what it could not. */
+static void trust(struct kcl_table *table, const char *id)
+{
+    for (size_t i = 0; i < table->leases.count; i++) {
+        struct kcl_table_lease *row = row_at(table, i);
+
+        if (row->given_up != NULL && strcmp(row->given_up->lease.owner, id) == 0) {
+            forget_giver(row);
+        }
     }
 }
 
@@ -155,6 +178,9 @@ static bool put_member(struct kcl_table *table, struct kcl_member_block *block)
     (void)kcl_member_block_retain(block);
     old = value;
     differs = old == NULL || old->member.state != block->member.state;
+    if (old != NULL && old->member.state == KCL_MEMBER_DRAINING && block->member.state == KCL_MEMBER_ACTIVE) {
+        trust(table, block->member.id);
+    }
     kcl_member_block_release(old);
     return differs;
 }
@@ -286,6 +312,16 @@ bool kcl_table_is_startable(const struct kcl_table *table, const kcl_lease *leas
         }
     }
     return true;
+}
+
+bool kcl_table_rests(const struct kcl_table_lease *row, uint64_t now_ms)
+{
+    return row->given_up != NULL && now_ms < row->given_up_ms + REST_MS;
+}
+
+const char *kcl_table_giver(const struct kcl_table_lease *row, uint64_t now_ms)
+{
+    return row->given_up != NULL && now_ms < row->given_up_ms + GIVER_MS ? row->given_up->lease.owner : NULL;
 }
 
 size_t kcl_table_owned(const struct kcl_table *table, const char *worker)

@@ -30,8 +30,10 @@
 struct kcl_table_lease {
     struct kcl_lease_block *block; /* one reference */
     uint64_t received_ms;          /* caller's clock, from which block->lease.handoff_ms runs: see kcl_table_apply */
-    uint64_t rests_until_ms;       /* the same clock: given up unasked, it is given out again then; 0: it was not */
-    struct kcl_table_lease *next;  /* of the spare ones */
+    /* As it was when its owner gave it up unasked: see kcl_table_giver. One reference, or NULL. */
+    struct kcl_lease_block *given_up;
+    uint64_t given_up_ms;         /* when that was, by the same clock */
+    struct kcl_table_lease *next; /* of the spare ones */
 };
 
 struct kcl_table {
@@ -94,6 +96,15 @@ bool kcl_table_lives(const struct kcl_table *table, const char *id);
 bool kcl_table_is_free(const struct kcl_table *table, const kcl_lease *lease);
 /** No parent has an open lease: reading may begin. */
 bool kcl_table_is_startable(const struct kcl_table *table, const kcl_lease *lease);
+/** Given up unasked a moment ago: not given out yet, lest it goes round in circles. */
+bool kcl_table_rests(const struct kcl_table_lease *row, uint64_t now_ms);
+/**
+ * The owner that gave the lease up unasked within the last hour, or NULL: its
+ * callback did not return, it got no answer for the shard, it stopped after
+ * failures. Forgotten when that worker comes back from standing aside, and with the
+ * whole table. Valid until the next apply.
+ */
+const char *kcl_table_giver(const struct kcl_table_lease *row, uint64_t now_ms);
 /** Open leases of a worker. Linear. */
 size_t kcl_table_owned(const struct kcl_table *table, const char *worker);
 

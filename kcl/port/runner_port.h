@@ -84,6 +84,8 @@ struct kcl_runner_port {
      * no event of it comes any more, and it destroys itself at its end.
      */
     void (*abandon)(void *self, uint64_t slot);
+    /** How many of the abandoned threads have not come to their end. */
+    size_t (*left_behind)(void *self);
     void *self;
 };
 

@@ -4,7 +4,7 @@
  * What the loop and one shard's thread share: the block behind a
  * kcl_checkpointer. Between runner_thread.c and checkpointer_api.c only.
  *
- * Counted: the loop's list, the thread, and each event that was posted and not
+ * Counted: the loop's lists, the thread, and each event that was posted and not
  * taken hold one reference each.
  */
 #ifndef KCL_SHARD_RUNNER_SLOT_H
@@ -45,8 +45,11 @@ struct kcl_checkpointer {
     struct kcl_mailbox inbox;
     atomic_bool stop_soon;
 
+    atomic_bool finished; /* the thread has called all that it will call */
+
     struct { /* the loop's */
         struct kcl_thread thread;
+        struct kcl_checkpointer *next_left; /* of those that were abandoned */
     } loop;
 
     /* The loop's from DONE to the next ask, the thread's from the ask to DONE. */

@@ -21,6 +21,7 @@ struct kcl_runners {
     struct kcl_checkpointer **list; /* ordered by slot */
     size_t count;
     size_t room;
+    struct kcl_checkpointer *left; /* abandoned, and had not finished when it was looked at; a reference each */
 };
 
 static _Thread_local struct kcl_checkpointer *current;
@@ -75,6 +76,7 @@ static struct kcl_checkpointer *new_slot(const struct kcl_runners *r, const stru
     }
     atomic_init(&c->refs, 1);
     atomic_init(&c->stop_soon, false);
+    atomic_init(&c->finished, false);
     c->slot = ask->slot;
     c->token = ask->token;
     c->store_timeout_ms = r->options.store_timeout_ms;
@@ -302,6 +304,7 @@ static void run(void *user)
         (void)call_lease_lost(c);
     }
     call_destroy(c);
+    atomic_store(&c->finished, true);
     release(c);
 }
 
@@ -348,13 +351,13 @@ static kcl_rc make_room(struct kcl_runners *r)
     return KCL_OK;
 }
 
+/* The list's reference is the caller's then. */
 static void take_out(struct kcl_runners *r, struct kcl_checkpointer *c)
 {
     size_t i = find(r, c->slot);
 
     memmove(&r->list[i], &r->list[i + 1], (r->count - i - 1) * sizeof(r->list[0]));
     r->count--;
-    release(c);
 }
 
 static void send_ask(struct kcl_checkpointer *c, struct kcl_runner_ask *ask)
@@ -454,6 +457,8 @@ static void abandon_one(struct kcl_runners *r, struct kcl_checkpointer *c)
     kcl_mailbox_close(&c->inbox);
     kcl_thread_detach(&c->loop.thread);
     take_out(r, c);
+    c->loop.next_left = r->left;
+    r->left = c;
 }
 
 static void abandon(void *self, uint64_t slot)
@@ -465,9 +470,30 @@ static void abandon(void *self, uint64_t slot)
     }
 }
 
+/* Those that have finished are forgotten. */
+static size_t left_behind(void *self)
+{
+    struct kcl_runners *r = self;
+    struct kcl_checkpointer **at = &r->left;
+    size_t count = 0;
+
+    while (*at != NULL) {
+        struct kcl_checkpointer *c = *at;
+
+        if (atomic_load(&c->finished)) {
+            *at = c->loop.next_left;
+            release(c);
+        } else {
+            at = &c->loop.next_left;
+            count++;
+        }
+    }
+    return count;
+}
+
 struct kcl_runner_port kcl_runners_port(struct kcl_runners *runners)
 {
-    struct kcl_runner_port port = {submit, checkpoint_done, stop_soon, abandon, runners};
+    struct kcl_runner_port port = {submit, checkpoint_done, stop_soon, abandon, left_behind, runners};
 
     return port;
 }
@@ -495,6 +521,7 @@ bool kcl_runners_take(struct kcl_runners *runners, struct kcl_message *message, 
     if (event.kind == KCL_RUNNER_DONE && event.asked == KCL_RUNNER_STOP) {
         kcl_thread_join(&c->loop.thread);
         take_out(runners, c);
+        release(c);
     }
     release(c);
     *out = event;
@@ -529,6 +556,12 @@ void kcl_runners_free(struct kcl_runners *runners)
     }
     while (runners->count > 0) {
         abandon_one(runners, runners->list[runners->count - 1]);
+    }
+    while (runners->left != NULL) {
+        struct kcl_checkpointer *c = runners->left;
+
+        runners->left = c->loop.next_left;
+        release(c);
     }
     kcl_free(runners->list);
     kcl_free(runners);

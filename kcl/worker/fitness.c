@@ -11,20 +11,28 @@
  *    ▲                              ▲ │           │ failed, no answer    │
  *    │  no other is active any more │ │           ▼                      │
  *    ├──────────────────────────────┼─┘◄──────────┴──── failed ──────────┤
- *    └──────────────────────────────┴──────────── read, throttled ───────┘
+ *    ├──────────────────────────────┴──────────── read, throttled ───────┘
+ *    │    two hang, others are active
+ *    ├─────────────────────────────────► HUNG
+ *    └◄──── one returned, no other is active ─┘
  */
 static const struct kcl_sm_state states[FITNESS_N] = {
-    [FITNESS_FIT] = {"fit", KCL_SM_TO(FITNESS_ASIDE), false},
+    [FITNESS_FIT] = {"fit", KCL_SM_TO(FITNESS_ASIDE) | KCL_SM_TO(FITNESS_HUNG), false},
     [FITNESS_ASIDE] = {"aside", KCL_SM_TO(FITNESS_FIT) | KCL_SM_TO(FITNESS_SEEKING), false},
     [FITNESS_SEEKING] = {"seeking", KCL_SM_TO(FITNESS_FIT) | KCL_SM_TO(FITNESS_ASIDE) | KCL_SM_TO(FITNESS_READING),
                          false},
     [FITNESS_READING] = {"reading", KCL_SM_TO(FITNESS_FIT) | KCL_SM_TO(FITNESS_ASIDE), false},
+    [FITNESS_HUNG] = {"hung", KCL_SM_TO(FITNESS_FIT), false},
 };
 
 /* Between two tries, and as much again by chance. */
 #define TRY_MS 3000
 /* For an answer; the network gives up sooner. */
 #define PATIENCE_MS 60000
+/* Between two looks whether a callback has returned. */
+#define LOOK_MS 500
+/* So many callbacks that hang say something of the worker. */
+#define HUNG_MIN 2
 
 void kcl_fitness_init(struct kcl_fitness *f, uint64_t seed, struct kcl_trace *trace)
 {
@@ -62,6 +70,26 @@ static void come_back(struct kcl_fitness *f, uint64_t now_ms, const char *cause,
     tell(f, now_ms, KCL_LOG_INFO, "worker.fit", text);
 }
 
+/* Looks again; more may hang by now. */
+static void look(struct kcl_fitness *f, uint64_t now_ms, size_t left_behind)
+{
+    if (left_behind < f->hung) {
+        come_back(f, now_ms, "returned", "a callback has returned: this worker takes leases again");
+        return;
+    }
+    f->hung = left_behind;
+    f->due_ms = now_ms + LOOK_MS;
+}
+
+static void hang(struct kcl_fitness *f, uint64_t now_ms, size_t left_behind)
+{
+    tell(f, now_ms, KCL_LOG_WARN, "worker.aside",
+         "no callback returns: the other workers get the leases until one does");
+    kcl_sm_move(&f->sm, now_ms, FITNESS_HUNG, "hangs");
+    f->hung = left_behind;
+    f->due_ms = now_ms + LOOK_MS;
+}
+
 static bool is_trying(const struct kcl_fitness *f)
 {
     return f->sm.state == FITNESS_SEEKING || f->sm.state == FITNESS_READING;
@@ -90,12 +118,17 @@ void kcl_fitness_step(struct kcl_fitness *f, uint64_t now_ms, const struct kcl_f
         tell(f, now_ms, KCL_LOG_WARN, "worker.aside",
              "no shard could be read for too long: the other workers get the leases until a read is answered here");
         stand_aside(f, now_ms, "mute");
+    } else if (event->kind == FITNESS_HANGS && f->sm.state == FITNESS_FIT && event->others &&
+               event->left_behind >= HUNG_MIN) {
+        hang(f, now_ms, event->left_behind);
     } else if (event->kind == FITNESS_ANSWER) {
         on_answer(f, now_ms, event, out);
     }
     if (f->sm.state != FITNESS_FIT && !event->others) {
         out->ask = 0;
         come_back(f, now_ms, "alone", "no other worker is active: this one takes leases again");
+    } else if (f->due_ms <= now_ms && f->sm.state == FITNESS_HUNG) {
+        look(f, now_ms, event->left_behind);
     } else if (f->due_ms <= now_ms && is_trying(f)) {
         stand_aside(f, now_ms, "no answer");
     } else if (f->due_ms <= now_ms) {

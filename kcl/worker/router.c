@@ -228,6 +228,10 @@ static void settle(struct kcl_router *r, uint64_t now_ms)
         r->mute = false;
         kcl_router_mute(r, now_ms);
     }
+    if (r->hangs) {
+        r->hangs = false;
+        kcl_router_hangs(r, now_ms);
+    }
     if (r->doubt) {
         r->doubt = false;
         watch_stream(r, now_ms, &(struct kcl_stream_watch_event){.kind = STREAM_WATCH_DOUBT});
@@ -530,6 +534,9 @@ void kcl_router_on_runner(struct kcl_router *r, uint64_t now_ms, struct kcl_runn
 {
     struct kcl_slot *slot = r->ended ? NULL : kcl_router_slot(r, event->slot);
     if (slot != NULL) {
+        if (event->kind == KCL_RUNNER_DONE && !event->fenced) {
+            r->returned_ms = now_ms;
+        }
         struct kcl_unit_event e = {.kind = UNIT_RUNNER_EVENT, .runner = event};
         kcl_router_step_shard(r, now_ms, slot, &e);
         settle(r, now_ms);

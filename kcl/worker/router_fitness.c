@@ -56,6 +56,7 @@ void kcl_router_fitness(struct kcl_router *r, uint64_t now_ms, const struct kcl_
     struct kcl_fitness_event with_others = *event;
     struct kcl_fitness_effects out;
     with_others.others = others_are_active(r);
+    with_others.left_behind = r->options.runner.left_behind(r->options.runner.self);
     kcl_fitness_step(&r->fitness, now_ms, &with_others, &out);
     if (out.ask != 0) {
         ask(r, &out);
@@ -76,5 +77,12 @@ void kcl_router_mute(struct kcl_router *r, uint64_t now_ms)
     /* One shard alone may have its own trouble. */
     if (now_ms - r->read_ms >= r->options.stall_timeout_ms) {
         kcl_router_fitness(r, now_ms, &(struct kcl_fitness_event){.kind = FITNESS_MUTE});
+    }
+}
+
+void kcl_router_hangs(struct kcl_router *r, uint64_t now_ms)
+{
+    if (now_ms - r->returned_ms >= r->options.callback_timeout_ms) {
+        kcl_router_fitness(r, now_ms, &(struct kcl_fitness_event){.kind = FITNESS_HANGS});
     }
 }

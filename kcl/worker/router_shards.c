@@ -151,6 +151,7 @@ static bool carry(struct kcl_router *r, struct kcl_slot *slot, struct kcl_unit_e
         /* What the thread holds is lost to the budget; the worker reads on without it. */
         r->budget.limit_bytes += e->bytes;
         kcl_metric_add(r->options.metrics, KCL_M_CALLBACKS_GIVEN_UP, 1);
+        r->hangs = true;
         r->options.runner.abandon(r->options.runner.self, slot->held.slot);
         break;
     case UNIT_NEED_SYNC:

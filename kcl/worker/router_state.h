@@ -67,6 +67,7 @@ struct kcl_router {
     struct kcl_stream_watch watch;
     struct kcl_fitness fitness;
     uint64_t read_ms;                  /* when a shard brought an answer last */
+    uint64_t returned_ms;              /* when a callback of a shard returned last */
     uint64_t fitness_slot;             /* of its asks; a new one for each, as for a reader that begins */
     struct kcl_text *fitness_iterator; /* for its read */
     struct kcl_table table;
@@ -77,6 +78,7 @@ struct kcl_router {
     bool notify_members;
     bool want_sync;
     bool mute;         /* a shard brought no answer for too long */
+    bool hangs;        /* a callback of a shard was given up */
     bool doubt;        /* whether the stream is still the same: the watch is to be told */
     uint64_t retry_ms; /* when the table is looked at again, for want of memory before; KCL_NEVER */
     /* Checkpoints and loads are no structural changes: a worker reads the whole table again now and then,
@@ -138,6 +140,8 @@ void kcl_router_fitness(struct kcl_router *r, uint64_t now_ms, const struct kcl_
 void kcl_router_tried(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer);
 /** A shard gave up for want of answers. */
 void kcl_router_mute(struct kcl_router *r, uint64_t now_ms);
+/** A shard gave up its callback. */
+void kcl_router_hangs(struct kcl_router *r, uint64_t now_ms);
 
 /* router_shards.c */
 struct kcl_slot *kcl_router_slot(const struct kcl_router *r, uint64_t id);

@@ -398,7 +398,19 @@ static void runner_abandon(void *self, uint64_t id)
     }
 }
 
+static size_t runner_left_behind(void *self)
+{
+    const struct sim_worker *worker = self;
+    size_t count = 0;
+    for (size_t i = 0; i < worker->slots_room; i++) {
+        const struct sim_slot *slot = worker->slots[i];
+        count += slot != NULL && slot->abandoned && slot->used;
+    }
+    return count;
+}
+
 struct kcl_runner_port sim_runner_port(struct sim_worker *worker)
 {
-    return (struct kcl_runner_port){runner_submit, runner_checkpoint_done, runner_stop_soon, runner_abandon, worker};
+    return (struct kcl_runner_port){runner_submit,  runner_checkpoint_done, runner_stop_soon,
+                                    runner_abandon, runner_left_behind,     worker};
 }

@@ -8,21 +8,26 @@
 #include "leases/key.h"
 #include "tests/support/test.h"
 
-static void apply(struct kcl_table *table, struct kcl_changes *changes)
+static void apply(struct kcl_table *table, struct kcl_changes *changes, uint64_t asked_ms)
 {
     assert_int_equal(changes->rc, KCL_OK);
     assert_int_equal(kcl_table_reserve(table, changes), KCL_OK);
-    (void)kcl_table_apply(table, changes, 0);
+    (void)kcl_table_apply(table, changes, asked_ms);
     kcl_changes_fini(changes);
 }
 
-void kit_put(struct kcl_table *table, const kcl_lease *lease)
+static void put(struct kcl_table *table, const kcl_lease *lease, uint64_t asked_ms)
 {
     struct kcl_changes changes;
 
     kcl_changes_init(&changes);
     kcl_changes_on_lease(&changes, lease);
-    apply(table, &changes);
+    apply(table, &changes, asked_ms);
+}
+
+void kit_put(struct kcl_table *table, const kcl_lease *lease)
+{
+    put(table, lease, 0);
 }
 
 void kit_put_lease(struct kcl_table *table, const struct kit_lease *in)
@@ -53,7 +58,7 @@ void kit_put_lease(struct kcl_table *table, const struct kit_lease *in)
             lease.children[lease.children_count++] = in->children[i];
         }
     }
-    kit_put(table, &lease);
+    put(table, &lease, in->asked_ms);
 }
 
 void kit_drop_lease(struct kcl_table *table, const char *key)
@@ -62,7 +67,7 @@ void kit_drop_lease(struct kcl_table *table, const char *key)
 
     kcl_changes_init(&changes);
     kcl_changes_on_lease_gone(&changes, key);
-    apply(table, &changes);
+    apply(table, &changes, 0);
 }
 
 void kit_put_member(struct kcl_table *table, const char *id, kcl_member_state state, int64_t joined_us,
@@ -73,7 +78,7 @@ void kit_put_member(struct kcl_table *table, const char *id, kcl_member_state st
 
     kcl_changes_init(&changes);
     kcl_changes_on_member(&changes, &member);
-    apply(table, &changes);
+    apply(table, &changes, 0);
 }
 
 void kit_add_shard(struct kcl_shard_list *list, const char *id, const char *parent, const char *other_parent,

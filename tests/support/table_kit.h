@@ -35,6 +35,7 @@ struct kit_lease {
     int load_known;
     int64_t epoch_s;    /* 0: KIT_EPOCH */
     const char *stream; /* NULL: KIT_STREAM */
+    uint64_t asked_ms;  /* when the answer that told it was asked for */
 };
 
 /** Puts a lease into a table, as a change of a store. */

@@ -748,36 +748,6 @@ static void test_a_deadline_counts_from_when_the_answer_was_asked_for(void **sta
     kcl_table_fini(&table);
 }
 
-/* How many claims there are at `now_ms` when the only owner of a lease, in this state, lost it at 0. */
-static size_t claims_after(kcl_member_state owner, const char *next, uint64_t now_ms)
-{
-    struct kcl_assign_options options = {.cleanup = {.stream = KIT_STREAM, .epoch_s = KIT_EPOCH}, .now_ms = now_ms};
-    struct kcl_table table;
-    struct kcl_plan *plan;
-    size_t claims;
-
-    kcl_table_init(&table);
-    kit_put_member(&table, "a#1", KCL_MEMBER_ACTIVE, 0, PLENTY);
-    kit_put_member(&table, "b#1", owner, 1, PLENTY);
-    kit_put_lease(&table, &(struct kit_lease){.shard = "s", .owner = "b#1", .next = next, .token = 1, .rev = 1});
-    kit_put_lease(&table, &(struct kit_lease){.shard = "s", .token = 2, .rev = 2});
-    assert_int_equal(kcl_assign_plan(&table, &options, &plan), KCL_OK);
-    claims = plan->claims_count;
-    kcl_plan_release(plan);
-    kcl_table_fini(&table);
-    return claims;
-}
-
-static void test_a_lease_that_was_given_up_unasked_rests(void **state)
-{
-    (void)state;
-    assert_int_equal(claims_after(KCL_MEMBER_ACTIVE, NULL, 999), 0);
-    assert_int_equal(claims_after(KCL_MEMBER_ACTIVE, NULL, 1000), 1);
-    assert_int_equal(claims_after(KCL_MEMBER_ACTIVE, "c#1", 0), 1);
-    assert_int_equal(claims_after(KCL_MEMBER_DRAINING, NULL, 0), 1);
-    assert_int_equal(claims_after(KCL_MEMBER_LOST, NULL, 0), 1);
-}
-
 static void test_the_plan_ends_with_the_clean_up(void **state)
 {
     struct kcl_shard_list *list = kcl_shard_list_new(2);
@@ -852,7 +822,6 @@ int main(void)
         cmocka_unit_test(test_unknown_loads_do_not_count),
         cmocka_unit_test(test_no_load_moves_a_lease_that_counts_leave),
         cmocka_unit_test(test_a_deadline_counts_from_when_the_answer_was_asked_for),
-        cmocka_unit_test(test_a_lease_that_was_given_up_unasked_rests),
         cmocka_unit_test(test_the_plan_ends_with_the_clean_up),
         cmocka_unit_test(test_each_failing_allocation_is_survived),
     };

@@ -574,6 +574,7 @@ static void an_abandoned_thread_finishes_alone(void **unused)
     user = &w->user;
     w->port.abandon(w->port.self, 4);
     assert_int_equal(kcl_runners_count(w->runners), 0);
+    assert_int_equal(w->port.left_behind(w->port.self), 1);
     finish(w);
     memset(&w->events, 0xa5, sizeof(w->events));
     w->life_until_ms = 0;
@@ -597,6 +598,9 @@ static void abandoned_while_it_waits_for_a_checkpoint(void **unused)
     assert_int_equal(call.kind, KCL_RUNNER_CHECKPOINT);
     w.port.abandon(w.port.self, 4);
     assert_true(comes(&w.user.destroyed, 1));
+    while (w.port.left_behind(w.port.self) > 0) {
+        (void)sched_yield(); /* it has only to say that it has finished */
+    }
     assert_int_equal(w.user.rc_of_call, KCL_EFENCED);
     w.port.checkpoint_done(w.port.self, 4, call.op, KCL_OK); /* nobody is there */
     finish(&w);

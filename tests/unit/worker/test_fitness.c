@@ -10,12 +10,14 @@ static struct {
     struct kcl_fitness m;
     uint64_t now_ms;
     bool others;
+    size_t left_behind;
     struct kcl_fitness_effects out; /* of the last step */
 } f;
 
 static void step(enum kcl_fitness_event_kind kind, uint64_t op, kcl_rc rc)
 {
-    const struct kcl_fitness_event event = {.kind = kind, .others = f.others, .op = op, .rc = rc};
+    const struct kcl_fitness_event event = {
+        .kind = kind, .others = f.others, .left_behind = f.left_behind, .op = op, .rc = rc};
 
     kcl_fitness_step(&f.m, f.now_ms, &event, &f.out);
     assert_true(kcl_fitness_due_ms(&f.m) > f.now_ms);
@@ -116,6 +118,44 @@ static void one_that_is_alone_goes_on(void **state)
     assert_int_equal(f.out.ask, 0);
 }
 
+static void when_it_hangs_it_waits_for_a_callback(void **state)
+{
+    (void)state;
+    f.left_behind = 1; /* one alone: perhaps it is the record */
+    step(FITNESS_HANGS, 0, KCL_OK);
+    assert_true(kcl_fitness_is_fit(&f.m));
+    f.left_behind = 2;
+    step(FITNESS_HANGS, 0, KCL_OK);
+    assert_false(kcl_fitness_is_fit(&f.m));
+    for (int i = 0; i < 10; i++) {
+        wait();
+        assert_false(kcl_fitness_is_fit(&f.m));
+        assert_int_equal(f.out.ask, 0);
+    }
+    f.left_behind = 5; /* others that it had hang, too */
+    wait();
+    assert_false(kcl_fitness_is_fit(&f.m));
+    f.left_behind = 4;
+    wait();
+    assert_true(kcl_fitness_is_fit(&f.m));
+    assert_true(kcl_fitness_due_ms(&f.m) == KCL_NEVER);
+}
+
+static void one_that_hangs_alone_goes_on(void **state)
+{
+    (void)state;
+    f.others = false;
+    f.left_behind = 2;
+    step(FITNESS_HANGS, 0, KCL_OK);
+    assert_true(kcl_fitness_is_fit(&f.m));
+    f.others = true;
+    step(FITNESS_HANGS, 0, KCL_OK);
+    assert_false(kcl_fitness_is_fit(&f.m));
+    f.others = false;
+    wait();
+    assert_true(kcl_fitness_is_fit(&f.m));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +163,8 @@ int main(void)
         cmocka_unit_test_setup(throttled_is_answered, set_up),
         cmocka_unit_test_setup(an_answer_that_never_comes_is_given_up, set_up),
         cmocka_unit_test_setup(one_that_is_alone_goes_on, set_up),
+        cmocka_unit_test_setup(when_it_hangs_it_waits_for_a_callback, set_up),
+        cmocka_unit_test_setup(one_that_hangs_alone_goes_on, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,12 @@ static void runner_slot(void *self, uint64_t slot)
     (void)slot;
 }
 
+static size_t runner_left(void *self)
+{
+    (void)self;
+    return 0;
+}
+
 static void on_note(void *user, const struct kcl_router_note *note)
 {
     (void)user;
@@ -185,7 +191,7 @@ static void start(void)
                                                .seed = 1,
                                                .stream = {stream_submit, stream_cancel, NULL},
                                                .store = {store_submit, NULL},
-                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
+                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, runner_left, NULL},
                                                .on_note = on_note,
                                                .metrics = &f.metrics,
                                                .on_life = on_life};

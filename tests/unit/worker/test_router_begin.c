@@ -89,6 +89,12 @@ static void runner_slot(void *self, uint64_t slot)
     (void)slot;
 }
 
+static size_t runner_left(void *self)
+{
+    (void)self;
+    return 0;
+}
+
 static void on_note(void *user, const struct kcl_router_note *note)
 {
     (void)user;
@@ -164,7 +170,7 @@ static void begin(kcl_position position, int64_t epoch_s)
                                                .seed = 1,
                                                .stream = {stream_submit, stream_cancel, NULL},
                                                .store = {store_submit, NULL},
-                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
+                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, runner_left, NULL},
                                                .on_note = on_note,
                                                .on_life = on_life,
                                                .process_gone = process_gone};

@@ -77,6 +77,12 @@ static void runner_slot(void *self, uint64_t slot)
     (void)slot;
 }
 
+static size_t runner_left(void *self)
+{
+    (void)self;
+    return 0;
+}
+
 static void on_note(void *user, const struct kcl_router_note *note)
 {
     (void)user;
@@ -158,7 +164,7 @@ static int set_up(void **state)
                                                .trace = &f.trace,
                                                .stream = {stream_submit, stream_cancel, NULL},
                                                .store = {store_submit, NULL},
-                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, NULL},
+                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, runner_left, NULL},
                                                .on_note = on_note,
                                                .on_life = on_life};
     assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
