@@ -200,8 +200,8 @@ def late_lines(fleet, worker, stuck):
 
 
 def stuck_callback(bin_dir):
-    """A worker hangs in its output. Its leases are given away, it commits nothing more of them, and once it is read
-    again it goes on."""
+    """A worker hangs in its output. Its leases go to the other one and none comes back, it commits nothing more of
+    them, and once it is read again it goes on."""
     batch = 40
     with Bad(bin_dir, shards=4, lease_ms=2500) as fleet:
         fleet.produce(each=2)
@@ -212,9 +212,11 @@ def stuck_callback(bin_dir):
         fill_pipe(a)
         hangs = time.monotonic()
         wait_for('a to give up its callbacks', lambda: set(held.values()) <= set(stuck_tokens(fleet, a)), pause=0.05)
-        wait_for('b to read one of them', lambda: any(
-            line.shard in held and line.token > held[line.shard] for line in b.lines()))
-        say(f'b reads one of them {ms(time.monotonic() - hangs)} after it was seen to hang, callback_timeout_ms 2000')
+        wait_for('b to read all that a held', lambda: set(held) <= {
+            line.shard for line in b.lines() if line.token > held.get(line.shard, 1 << 60)})
+        say(f'b reads all of it {ms(time.monotonic() - hangs)} after it was seen to hang, callback_timeout_ms 2000')
+        wait_for('b to have all shards', lambda: fleet.watch.shares() == {'b': 4})
+        check(set(stuck_tokens(fleet, a)) == set(held.values()), 'a was given leases to hang on again')
         wait_fresh(fleet)
         stuck, count, again_since = stuck_tokens(fleet, a), len(fleet.watch.changes), time.monotonic()
         drain = threading.Thread(target=drain_pipe, args=(a,), daemon=True)
