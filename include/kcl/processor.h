@@ -22,8 +22,10 @@
  *               callbacks of different shards run at the same time
  *   signals     blocked on that thread, but for SEGV, BUS, FPE, ILL, TRAP and ABRT
  *   may block   yes: a slow callback holds up its own shard only. After
- *               `callback_timeout_ms` the lease is given away and the thread left
- *               to finish, fenced
+ *               `callback_timeout_ms` another worker gets the lease, and the thread
+ *               is left to finish, fenced. While two or more hang and none returns,
+ *               the worker stands aside: the others get all its leases. A worker
+ *               without any other gets the lease back
  *   return      0 for success, anything else for failure
  */
 #ifndef KCL_PROCESSOR_H
