@@ -36,6 +36,7 @@ struct kcl_slot {
 /** The shards of the stream, and what was known when they were asked for. */
 struct kcl_listing {
     struct kcl_shard_list *shards; /* NULL: none */
+    uint64_t op;                   /* of the ask */
     bool whole;                    /* unfiltered */
     int64_t epoch_s;               /* the stream's */
     kcl_generation generation;     /* the table's */
@@ -111,6 +112,7 @@ struct kcl_router {
     struct kcl_unsent *unsent;
     size_t unsent_count;
     size_t unsent_room;
+    bool unfiltered;             /* the service has refused to list with a filter */
     struct kcl_listing listing;  /* asked for; no shards yet */
     struct kcl_listing listed;   /* the last that was answered */
     char left[256];              /* shards that had not finished when everything was stopped */

@@ -411,24 +411,42 @@ static void set_first_filter(const struct kcl_router *r, struct kcl_stream_ask *
     }
 }
 
+static void submit_list(struct kcl_router *r, const struct kcl_stream_ask *ask)
+{
+    if (r->options.stream.submit(r->options.stream.self, ask) != KCL_OK) {
+        kcl_router_unsent(r, &(struct kcl_unsent){.op = ask->op, .port = UNSENT_STREAM, .stream = ask->kind});
+    }
+}
+
 static void list_shards(struct kcl_router *r, const struct kcl_planner_effect *e)
 {
     struct kcl_stream_ask ask;
     memset(&ask, 0, sizeof(ask));
     ask.op = e->op;
     ask.kind = KCL_STREAM_LIST;
-    ask.filter = e->filter;
+    ask.filter = r->unfiltered ? KCL_FILTER_NONE : e->filter;
     ask.at_ms = e->at_ms;
     set_first_filter(r, &ask);
-    r->listing = (struct kcl_listing){.whole = e->filter == KCL_FILTER_NONE,
+    r->listing = (struct kcl_listing){.op = e->op,
+                                      .whole = ask.filter == KCL_FILTER_NONE,
                                       .epoch_s = r->epoch_s,
                                       .generation = r->table.generation,
                                       .version = r->table.version};
-    if (r->options.stream.submit(r->options.stream.self, &ask) != KCL_OK) {
-        kcl_router_unsent(r, &(struct kcl_unsent){.op = e->op, .port = UNSENT_STREAM, .stream = ask.kind});
-    }
+    submit_list(r, &ask);
     /* A list does not say whether it is still the same stream: one that was made again may use the same ids. */
     r->doubt = true;
+}
+
+/* An older service refuses what it does not know: the whole list tells the same, and from now on it is asked for. */
+static void list_unfiltered(struct kcl_router *r)
+{
+    struct kcl_stream_ask ask;
+    memset(&ask, 0, sizeof(ask));
+    ask.op = r->listing.op;
+    ask.kind = KCL_STREAM_LIST;
+    r->unfiltered = true;
+    r->listing.whole = true;
+    submit_list(r, &ask);
 }
 
 static void send_piece(struct kcl_router *r, const struct kcl_planner_effect *e)
@@ -475,6 +493,13 @@ void kcl_router_planner(struct kcl_router *r, uint64_t now_ms, const struct kcl_
 void kcl_router_listed(struct kcl_router *r, uint64_t now_ms, struct kcl_stream_answer *answer)
 {
     kcl_rc rc = answer->rc;
+    if (answer->op != r->listing.op) {
+        return; /* what was known when that one was asked for is forgotten */
+    }
+    if (rc == KCL_EREQUEST && !r->listing.whole) {
+        list_unfiltered(r);
+        return;
+    }
     if (rc == KCL_OK && r->listing.epoch_s != r->epoch_s) {
         rc = KCL_EBUSY; /* of the stream that was, or of the one that was made meanwhile: nobody knows */
     }

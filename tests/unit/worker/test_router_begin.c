@@ -154,26 +154,27 @@ static void begin(kcl_position position, int64_t epoch_s)
 {
     memset(&f, 0, sizeof(f));
     f.now_ms = 1000000;
-    const struct kcl_router_options options = {.self = SELF,
-                                               .host = "here",
-                                               .boot_id = "boot",
-                                               .lease_duration_ms = 300000,
-                                               .shutdown_timeout_ms = 25000,
-                                               .handoff_timeout_ms = 30000,
-                                               .callback_timeout_ms = 600000,
-                                               .poll_idle_ms = 500,
-                                               .sync_interval_ms = 60000,
-                                               .budget_bytes = 1 << 20,
-                                               .batch_records = 1000,
-                                               .automatic = true,
-                                               .position = position,
-                                               .seed = 1,
-                                               .stream = {stream_submit, stream_cancel, NULL},
-                                               .store = {store_submit, NULL},
-                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, runner_left, NULL},
-                                               .on_note = on_note,
-                                               .on_life = on_life,
-                                               .process_gone = process_gone};
+    const struct kcl_router_options options = {
+        .self = SELF,
+        .host = "here",
+        .boot_id = "boot",
+        .lease_duration_ms = 300000,
+        .shutdown_timeout_ms = 25000,
+        .handoff_timeout_ms = 30000,
+        .callback_timeout_ms = 600000,
+        .poll_idle_ms = 500,
+        .sync_interval_ms = 60000,
+        .budget_bytes = 1 << 20,
+        .batch_records = 1000,
+        .automatic = true,
+        .position = position,
+        .seed = 1,
+        .stream = {stream_submit, stream_cancel, NULL},
+        .store = {store_submit, NULL},
+        .runner = {runner_submit, runner_done, runner_slot, runner_slot, runner_left, NULL},
+        .on_note = on_note,
+        .on_life = on_life,
+        .process_gone = process_gone};
     assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
     kcl_router_start(f.router, f.now_ms);
     kcl_router_turn(f.router, f.now_ms);
@@ -204,15 +205,20 @@ static struct kcl_shard *add_shard(struct kcl_shard_list *list, const char *id, 
     return shard;
 }
 
-/* The one shard of the stream, as the answer to the list that was asked for. */
-static void listed(void)
+/* The answer to the list that was asked for: one shard with these hash keys. */
+static void listed_keys(const char *start, const char *end)
 {
     struct kcl_stream_answer answer = {.op = f.listed.op, .kind = KCL_STREAM_LIST};
     answer.shards = kcl_shard_list_new(1);
     assert_non_null(answer.shards);
-    (void)add_shard(answer.shards, SHARD, OPEN);
+    (void)add_shard(answer.shards, SHARD, start, end);
     kcl_router_on_stream(f.router, f.now_ms, &answer);
     kcl_stream_answer_fini(&answer);
+}
+
+static void listed(void)
+{
+    listed_keys(OPEN);
 }
 
 static const kcl_position latest = {.kind = KCL_AT_LATEST};
@@ -285,6 +291,52 @@ static void test_with_leases_all_shards_are_listed(void **state)
     reply("another#1", NULL);
     assert_int_equal(f.listed.kind, KCL_STREAM_LIST);
     assert_int_equal(f.listed.filter, KCL_FILTER_NONE);
+}
+
+static void refuse_list(uint64_t op)
+{
+    struct kcl_stream_answer answer = {.op = op, .kind = KCL_STREAM_LIST, .rc = KCL_EREQUEST};
+    memset(&f.listed, 0, sizeof(f.listed));
+    kcl_router_on_stream(f.router, f.now_ms, &answer);
+}
+
+/* A service that does not know filters would refuse them for ever. */
+static void test_when_a_filter_is_refused_all_shards_are_listed_at_once_and_from_then_on(void **state)
+{
+    (void)state;
+    begin(horizon, EPOCH_S);
+    reply(NULL, NULL);
+    assert_int_equal(f.listed.filter, KCL_FILTER_AT_TRIM_HORIZON);
+    refuse_list(f.listed.op);
+    assert_int_equal(f.listed.kind, KCL_STREAM_LIST);
+    assert_int_equal(f.listed.filter, KCL_FILTER_NONE);
+    refuse_list(f.listed.op); /* for another reason: it is tried again later */
+    assert_int_equal(f.listed.kind, 0);
+    f.now_ms += 60000;
+    kcl_router_turn(f.router, f.now_ms);
+    assert_int_equal(f.listed.kind, KCL_STREAM_LIST);
+    assert_int_equal(f.listed.filter, KCL_FILTER_NONE);
+    listed_keys("0", "1"); /* what it leaves out is not waited for, as it is in a filtered list */
+    assert_int_equal(f.wishes_count, 1);
+}
+
+/* Of a planner that lost its role and got it back: what was known when that list was asked for is forgotten. */
+static void test_an_answer_to_a_list_that_was_given_up_is_none(void **state)
+{
+    (void)state;
+    begin(horizon, EPOCH_S);
+    reply(NULL, NULL);
+    uint64_t op = f.listed.op;
+    f.now_ms += 300000; /* its life is over, and goes on with the next answer */
+    kcl_router_turn(f.router, f.now_ms);
+    reply(NULL, NULL);
+    assert_true(f.listed.op > op);
+    uint64_t second = f.listed.op;
+    refuse_list(op);
+    assert_int_equal(f.listed.kind, 0);
+    f.listed.op = second;
+    listed();
+    assert_int_equal(f.wishes_count, 1);
 }
 
 /* How many leases are given out by one that cannot list the shards. */
@@ -423,6 +475,9 @@ int main(void)
         cmocka_unit_test_teardown(test_from_latest_of_a_younger_stream_its_first_shards_are_listed, tear_down),
         cmocka_unit_test_teardown(test_from_a_time_before_the_stream_its_first_shards_are_listed, tear_down),
         cmocka_unit_test_teardown(test_with_leases_all_shards_are_listed, tear_down),
+        cmocka_unit_test_teardown(test_when_a_filter_is_refused_all_shards_are_listed_at_once_and_from_then_on,
+                                  tear_down),
+        cmocka_unit_test_teardown(test_an_answer_to_a_list_that_was_given_up_is_none, tear_down),
         cmocka_unit_test_teardown(test_leases_of_a_predecessor_whose_process_is_gone_are_free_at_once, tear_down),
         cmocka_unit_test_teardown(test_after_a_loss_nothing_is_given_out_without_a_list, tear_down),
         cmocka_unit_test_teardown(test_nobody_else_is_evicted, tear_down),
