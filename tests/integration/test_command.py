@@ -438,6 +438,21 @@ class Lines(Base):
         code, out = consumer.wait()
         self.assertEqual((code, numbers_of(map(json.loads, out.splitlines()))), (0, [1000]), consumer.log)
 
+    @kcl_local_only('refuses nothing on request and keeps no log')
+    def test_a_service_that_does_not_know_filters_is_asked_for_all_shards(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder, 'log')
+            kinesis = Local(KCL_LOCAL, '--streams', 's:2', '--create-ms', '0', '--log', log)
+            self.addCleanup(kinesis.stop)
+            kinesis.ok('PutRecord', StreamName='s', Data='', PartitionKey='k')
+            kinesis.admin('POST', 'fault', {'operation': 'ListShards', 'type': 'InvalidArgumentException'})
+            result = run('consume', '--stream', 's', '--app', 'a', '--endpoint', f'http://127.0.0.1:{kinesis.port}',
+                         '--memory', '--stop-after', '1')
+            self.assert_stopped_exactly(result, 1)
+            lists = [line for line in map(json.loads, log.read_text().splitlines()) if line['operation'] == 'ListShards']
+        self.assertEqual([('ShardFilter' in line['members'], line['status']) for line in lists[:2]],
+                         [(True, 400), (False, 200)])
+
     def test_a_password_shows_nowhere(self):
         redis = Redis('--requirepass', 'hidden-word')
         self.addCleanup(redis.close)
