@@ -35,7 +35,7 @@ static const struct kcl_sm_state states[COORDINATOR_N] = {
 #define NOT_ACTIVE_PAUSE_MS 200
 /* Between two lines that say what start-up waits for. */
 #define WAITING_TELL_MS 10000
-/* What leaving may take: a second request promises an end within a second. */
+/* What leaving may take once it is hurried: a second request promises an end within a second. */
 #define LEAVE_MS 800
 
 void kcl_coordinator_init(struct kcl_coordinator *c, const struct kcl_coordinator_options *options)
@@ -120,6 +120,14 @@ static void leave(struct kcl_coordinator *c, uint64_t now_ms, const char *cause,
     add(c, out, COORDINATOR_LEAVE);
 }
 
+/* All was handed on in good time: a slow store may use up what is left of it. */
+static void leave_unhurried(struct kcl_coordinator *c, uint64_t now_ms, struct kcl_coordinator_effects *out)
+{
+    uint64_t deadline_ms = c->deadline_ms;
+    leave(c, now_ms, "nothing left", out);
+    c->deadline_ms = deadline_ms > c->deadline_ms ? deadline_ms : c->deadline_ms;
+}
+
 /* How it ended, given what came of leaving: one that was never a member leaves nothing behind. */
 static kcl_rc left_rc(const struct kcl_coordinator *c, kcl_rc rc)
 {
@@ -160,6 +168,9 @@ static void on_shutdown(struct kcl_coordinator *c, uint64_t now_ms, struct kcl_c
     case COORDINATOR_DRAINING:
         c->result = anything_runs(c) ? KCL_EBUSY : KCL_OK;
         leave(c, now_ms, "second request", out);
+        return;
+    case COORDINATOR_LEAVING:
+        c->deadline_ms = now_ms + LEAVE_MS < c->deadline_ms ? now_ms + LEAVE_MS : c->deadline_ms;
         return;
     default:
         return;
@@ -365,7 +376,7 @@ void kcl_coordinator_step(struct kcl_coordinator *c, uint64_t now_ms, bool may_a
         walk(c, now_ms, out);
     }
     if (c->sm.state == COORDINATOR_DRAINING && !c->walking && !anything_runs(c)) {
-        leave(c, now_ms, "nothing left", out);
+        leave_unhurried(c, now_ms, out);
     }
 }
 

@@ -14,16 +14,19 @@ static struct kcl_table table;
 static struct kcl_map held;
 static uint64_t now_ms;
 
+static bool may_act;
+
 static void step(enum kcl_coordinator_event_kind kind, kcl_rc rc)
 {
     const struct kcl_coordinator_event event = {.kind = kind, .op = c.waiting_op, .rc = rc, .active = true};
-    kcl_coordinator_step(&c, now_ms, false, &event, &out);
+    kcl_coordinator_step(&c, now_ms, may_act, &event, &out);
 }
 
 /* Up to the question for the stream. */
 static void start(uint64_t start_timeout_ms)
 {
     now_ms = 1000000;
+    may_act = false;
     kcl_table_init(&table);
     kcl_map_init(&held);
     const struct kcl_coordinator_options options = {.self = "w#1",
@@ -105,6 +108,51 @@ static void test_a_member_that_cannot_say_goodbye_says_so(void **state)
     assert_ended(KCL_EBUSY);
 }
 
+/* Nothing was left to hand on; the store takes its time over the goodbye. */
+static void leave_slowly(void)
+{
+    may_act = true;
+    step(COORDINATOR_JOINED, KCL_OK);
+    step(COORDINATOR_SHUTDOWN, KCL_OK);
+    assert_int_equal(c.sm.state, COORDINATOR_LEAVING);
+    now_ms += 10000;
+    step(COORDINATOR_TICK, KCL_OK);
+    assert_int_equal(c.sm.state, COORDINATOR_LEAVING);
+}
+
+static void test_a_slow_goodbye_is_waited_for_until_the_shutdowns_deadline(void **state)
+{
+    (void)state;
+    leave_slowly();
+    step(COORDINATOR_GONE, KCL_OK);
+    assert_ended(KCL_OK);
+}
+
+static void test_a_goodbye_that_never_comes_ends_with_the_shutdowns_deadline(void **state)
+{
+    (void)state;
+    leave_slowly();
+    assert_int_equal(kcl_coordinator_due_ms(&c), 1000000 + 25000);
+    now_ms = kcl_coordinator_due_ms(&c);
+    step(COORDINATOR_TICK, KCL_OK);
+    assert_ended(KCL_EBUSY);
+}
+
+static void test_a_second_request_hurries_a_slow_goodbye(void **state)
+{
+    (void)state;
+    leave_slowly();
+    step(COORDINATOR_SHUTDOWN, KCL_OK);
+    uint64_t end_ms = kcl_coordinator_due_ms(&c);
+    assert_true(end_ms < now_ms + 1000);
+    now_ms += 500;
+    step(COORDINATOR_SHUTDOWN, KCL_OK); /* a third one does not put it off */
+    assert_int_equal(kcl_coordinator_due_ms(&c), end_ms);
+    now_ms = end_ms;
+    step(COORDINATOR_TICK, KCL_OK);
+    assert_ended(KCL_EBUSY);
+}
+
 /* Asks for the stream again and again, without an answer of use, until `until_ms` or its end. Returns how often. */
 static int find_in_vain(uint64_t until_ms)
 {
@@ -160,6 +208,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_start_that_runs_out_of_time_takes_its_join_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_shutdown_before_the_join_was_answered_is_clean, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_member_that_cannot_say_goodbye_says_so, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_slow_goodbye_is_waited_for_until_the_shutdowns_deadline, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_goodbye_that_never_comes_ends_with_the_shutdowns_deadline, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_second_request_hurries_a_slow_goodbye, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
