@@ -182,6 +182,11 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
         worker->router->fitness.sm.state = FITNESS_FIT;
         worker->router->fitness.due_ms = KCL_NEVER;
     }
+    for (size_t i = 0; has(w, SIM_MUTANT_FORGIVES) && i < worker->router->table.leases.count; i++) {
+        struct kcl_table_lease *row = worker->router->table.leases.entries[i].value;
+        kcl_lease_block_release(row->given_up);
+        row->given_up = NULL;
+    }
     if (has(w, SIM_MUTANT_NO_BUDGET)) {
         worker->router->budget.limit_bytes = UINT64_MAX / 2;
     }

@@ -165,12 +165,25 @@ static bool may_checkpoint(const struct kcl_runner_ask *ask)
     return (ask->kind == KCL_RUNNER_RECORDS && ask->block != NULL) || ask->kind == KCL_RUNNER_SHUTDOWN_REQUESTED;
 }
 
+static bool hangs(struct sim_worker *worker, const struct sim_slot *slot)
+{
+    enum sim_hangs which = worker->world->options.hangs;
+    if (which == SIM_HANGS_NONE || worker->index != 0 || slot->ask.kind != KCL_RUNNER_RECORDS) {
+        return false;
+    }
+    worker->hung_shard = worker->hung_shard < 0 ? slot->shard : worker->hung_shard;
+    return which == SIM_HANGS_ALL || worker->hung_shard == slot->shard;
+}
+
 static void next_step(struct sim_worker *worker, struct sim_slot *slot, uint64_t takes_ms)
 {
     struct sim_world *w = worker->world;
     if (slot->calls_left > 0) {
         slot->calls_left--;
         sim_push(w, w->now_ms + takes_ms, SIM_RUNNER_CALL, worker->index)->slot = slot->slot;
+        return;
+    }
+    if (hangs(worker, slot)) {
         return;
     }
     if (slot->ask.kind == KCL_RUNNER_RECORDS && !w->calm && sim_chance(w, w->options.callback_stuck)) {

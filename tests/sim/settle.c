@@ -97,6 +97,18 @@ static void check_shares(struct sim_world *w, const size_t *own)
     }
 }
 
+/* A worker whose callbacks hang does not get a shard again that hangs on it, nor others than it had at first. */
+static void check_hung(struct sim_world *w)
+{
+    enum sim_hangs which = w->options.hangs;
+    size_t share = (w->stream.shards_count + w->workers_count - 1) / w->workers_count;
+    size_t most = which == SIM_HANGS_ONE_SHARD ? 1 : share;
+    size_t hung = which == SIM_HANGS_NONE ? 0 : w->workers[0]->router->options.runner.left_behind(w->workers[0]);
+    if (hung > most) {
+        sim_violation(w, "%zu callbacks hang on w0, and %zu at most should", hung, most);
+    }
+}
+
 static void on_reset(void *user)
 {
     (void)user;
@@ -160,6 +172,7 @@ void sim_settled(struct sim_world *w)
         own[i] = running.count - before;
         may_own += worker->max_leases;
     }
+    check_hung(w);
     check_shards(w, &running, may_own >= open);
     check_shares(w, own);
     check_leases(w);

@@ -226,6 +226,7 @@ static struct sim_worker *start_worker(struct sim_world *w, bool stranger)
     worker->stranger = worker->leaving = stranger;
     worker->budget_bytes = w->options.budget_bytes;
     worker->clock_ms = kcl_rng_below(&w->rng, UINT64_C(1) << 40);
+    worker->hung_shard = -1;
     worker->wall_ms = (int64_t)kcl_rng_below(&w->rng, 100 * HOUR_MS) - (int64_t)(50 * HOUR_MS);
     bool limited = w->options.max_leases != 0 && worker->index % 2 == 1 && !w->calm;
     worker->max_leases = limited ? w->options.max_leases : SIM_SHARDS_MAX;

@@ -105,7 +105,8 @@ extern const char *const sim_fault_names[SIM_FAULTS_N];
 #define SIM_MUTANT_RENAMED        (UINT64_C(1) << 32) /* a stranger names the stream of the others */
 #define SIM_MUTANT_WALL           (UINT64_C(1) << 33) /* a worker asks its wall clock for the time */
 #define SIM_MUTANT_NAPS           (UINT64_C(1) << 34) /* its clock stands still while it is suspended */
-#define SIM_MUTANT_FIT            (UINT64_C(1) << 35) /* a worker that can read nothing does not stand aside */
+#define SIM_MUTANT_FIT            (UINT64_C(1) << 35) /* a worker that can do nothing does not stand aside */
+#define SIM_MUTANT_FORGIVES       (UINT64_C(1) << 36) /* nobody remembers who gave a lease up */
 
 /** A fault that is not drawn, but comes in each world of a scene, at a time between two of the run. */
 struct sim_step {
@@ -117,6 +118,9 @@ struct sim_step {
 };
 
 /** What a seed draws, or a scenario sets. Rates are in 1000. */
+/** Which callbacks of the first worker never return. */
+enum sim_hangs { SIM_HANGS_NONE = 0, SIM_HANGS_ONE_SHARD, SIM_HANGS_ALL };
+
 struct sim_options {
     uint64_t seed;
     uint64_t lease_duration_ms;
@@ -149,6 +153,7 @@ struct sim_options {
     uint32_t on_failure_attempts;
     uint32_t poison;               /* records that process_records always refuses */
     uint32_t faults[SIM_FAULTS_N]; /* how many of each */
+    enum sim_hangs hangs;          /* also when calm */
     bool mute_for_good;            /* not only until calm */
     const struct sim_step *script; /* NULL: none; borrowed */
     bool manual;                   /* processors checkpoint themselves */
@@ -254,6 +259,7 @@ struct sim_worker {
     uint64_t mute_upto;  /* slots; a reader that begins later is heard again */
     int mute_shard;      /* index; -1 all */
     bool deaf;           /* a store call does not return */
+    int hung_shard;      /* SIM_HANGS_ONE_SHARD: index; -1: the next */
     uint64_t impeded_ms; /* until then something kept it from the store */
     uint64_t life_ms;    /* by its clock */
     uint64_t wake_ms;    /* of the wake event that is in the heap; KCL_NEVER none */

@@ -58,12 +58,13 @@ static void draw_silent(struct sim_options *o)
     o->settle_ms += 60000;
 }
 
-/* Readers that run on one worker get no answer any more, however often they begin again. */
+/* Readers that run on one worker get no answer any more, however often they begin again; for longer than the others
+ * remember what it gave up. */
 static void draw_mute(struct sim_options *o)
 {
     o->lease_duration_ms = 10000;
     o->workers = 2;
-    o->run_ms = 700000;
+    o->run_ms = 1400000;
     o->settle_ms = 300000;
     o->put_every_ms = 1000;
     o->faults_to_ms = 20000;
@@ -75,6 +76,25 @@ static void draw_stuck(struct sim_options *o)
 {
     o->callback_stuck = 10;
     o->callback_timeout_ms = 10000;
+}
+
+/* On one worker no callback of a shard returns; elsewhere they do. */
+static void draw_hung_shard(struct sim_options *o)
+{
+    o->workers = 2 + o->seed % 3;
+    o->shards = o->workers * 2;
+    o->callback_timeout_ms = 10000;
+    o->settle_ms += 60000;
+    o->hangs = SIM_HANGS_ONE_SHARD;
+}
+
+/* None of any shard, for longer than the others remember it. */
+static void draw_hung_worker(struct sim_options *o)
+{
+    draw_hung_shard(o);
+    o->put_every_ms = 500;
+    o->run_ms = 700000;
+    o->hangs = SIM_HANGS_ALL;
 }
 
 static void draw_failing(struct sim_options *o)
@@ -298,6 +318,14 @@ static const struct row rows[] = {
      SIM_MUTANT_FIT,
      0,
      draw_mute},
+    {{.rule = "P30", .without = "a lease that its owner gave up may come back to it", .found = "hang on"},
+     SIM_MUTANT_FORGIVES,
+     0,
+     draw_hung_shard},
+    {{.rule = "P31", .without = "a worker whose callbacks hang does not stand aside", .found = "hang on"},
+     SIM_MUTANT_FIT,
+     0,
+     draw_hung_worker},
 };
 
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
