@@ -24,7 +24,8 @@ static struct {
     struct kcl_trace trace;
     int warnings;
     int syncs;
-    const char *shard; /* of the lease that the next reply shows */
+    char wished[KCL_LEASE_KEY_SIZE]; /* of the last sync, the first lease */
+    const char *shard;               /* of the lease that the next reply shows */
 } f;
 
 static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
@@ -51,7 +52,10 @@ static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
     if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_HEARTBEAT) {
         f.asked = *ask;
     }
-    f.syncs += ask->kind == KCL_STORE_SYNC ? 1 : 0;
+    if (ask->kind == KCL_STORE_SYNC && ask->wishes->count > 0) {
+        f.syncs++;
+        memcpy(f.wished, ask->wishes->wishes[0].key, sizeof(f.wished));
+    }
     return KCL_OK;
 }
 
@@ -142,34 +146,54 @@ static void describe(int64_t epoch_s, bool active)
     kcl_router_on_stream(f.router, f.now_ms, &answer);
 }
 
-/* Runs, plans, and reads the only shard of the stream that was made at 100. */
-static int set_up(void **state)
+static void list_a_shard(void)
 {
-    (void)state;
+    struct kcl_stream_answer answer = {.op = f.listed.op, .kind = KCL_STREAM_LIST};
+    answer.shards = kcl_shard_list_new(1);
+    assert_non_null(answer.shards);
+    const struct kcl_shard shard = {
+        .id = "shardId-000000000007", .hash_start = "0", .hash_end = ALL_KEYS, .seq_start = "1"};
+    answer.shards->shards[answer.shards->count++] = shard;
+    memset(&f.listed, 0, sizeof(f.listed));
+    kcl_router_on_stream(f.router, f.now_ms, &answer);
+    kcl_stream_answer_fini(&answer);
+}
+
+/* Up to the description that is out. */
+static void start(void)
+{
     memset(&f, 0, sizeof(f));
     f.now_ms = 1000000;
     f.trace.on_event = on_event;
     f.shard = SHARD;
-    const struct kcl_router_options options = {.self = SELF,
-                                               .lease_duration_ms = 300000,
-                                               .shutdown_timeout_ms = 25000,
-                                               .handoff_timeout_ms = 30000,
-                                               .callback_timeout_ms = 600000,
-                                               .poll_idle_ms = 500,
-                                               .sync_interval_ms = 60000,
-                                               .budget_bytes = 1 << 20,
-                                               .batch_records = 1000,
-                                               .automatic = true,
-                                               .seed = 1,
-                                               .trace = &f.trace,
-                                               .stream = {stream_submit, stream_cancel, NULL},
-                                               .store = {store_submit, NULL},
-                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, runner_left, NULL},
-                                               .on_note = on_note,
-                                               .on_life = on_life};
+    const struct kcl_router_options options = {
+        .self = SELF,
+        .lease_duration_ms = 300000,
+        .shutdown_timeout_ms = 25000,
+        .handoff_timeout_ms = 30000,
+        .callback_timeout_ms = 600000,
+        .poll_idle_ms = 500,
+        .sync_interval_ms = 60000,
+        .budget_bytes = 1 << 20,
+        .batch_records = 1000,
+        .automatic = true,
+        .seed = 1,
+        .trace = &f.trace,
+        .stream = {stream_submit, stream_cancel, NULL},
+        .store = {store_submit, NULL},
+        .runner = {runner_submit, runner_done, runner_slot, runner_slot, runner_left, NULL},
+        .on_note = on_note,
+        .on_life = on_life};
     assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
     kcl_router_start(f.router, f.now_ms);
     kcl_router_turn(f.router, f.now_ms);
+}
+
+/* Runs, plans, and reads the only shard of the stream that was made at 100. */
+static int set_up(void **state)
+{
+    (void)state;
+    start();
     describe(100, true);
     reply(100, SELF);
     return 0;
@@ -234,6 +258,51 @@ static void test_leases_of_a_younger_stream_tell_it_too(void **state)
     assert_true(f.cancels > 0);
 }
 
+/* Only a worker that was told of the younger stream makes its leases, and a name passes on to younger streams only:
+   an older description is late. */
+static void test_an_older_description_does_not_bring_the_old_stream_back(void **state)
+{
+    (void)state;
+    f.asked.kind = KCL_STORE_HEARTBEAT;
+    reply(200, NULL);
+    assert_int_equal(f.warnings, 1);
+    f.cancels = 0;
+    f.shard = "shardId-000000000001";
+    memset(&f.read, 0, sizeof(f.read));
+    reply(200, SELF);
+    assert_int_equal(f.read.kind, KCL_STREAM_ITERATOR);
+    memset(&f.read, 0, sizeof(f.read));
+    for (int i = 0; i < 3; i++) {
+        memset(&f.described, 0, sizeof(f.described));
+        describe(100, true);
+        f.now_ms += 10000;
+        kcl_router_turn(f.router, f.now_ms);
+        assert_int_equal(f.described.kind, KCL_STREAM_DESCRIBE); /* until it is told right */
+        f.asked.kind = KCL_STORE_HEARTBEAT;
+        reply(100, NULL);
+    }
+    assert_int_equal(f.warnings, 1);
+    assert_int_equal(f.cancels, 0); /* what is read of the new stream is read on */
+    assert_int_equal(f.asked.epoch_s, 200);
+}
+
+/* Its description at the start was late: the leases of the others tell it at once. */
+static void test_a_worker_that_starts_with_an_older_description_reads_the_younger_stream(void **state)
+{
+    (void)state;
+    kcl_router_free(f.router);
+    start();
+    describe(100, true);
+    assert_int_equal(f.asked.epoch_s, 100);
+    memset(&f.read, 0, sizeof(f.read));
+    reply(200, SELF);
+    assert_int_equal(f.warnings, 1);
+    assert_int_equal(f.cancels, 0);
+    assert_int_equal(f.read.kind, KCL_STREAM_ITERATOR);
+    list_a_shard();
+    assert_string_equal(f.wished, "s/200/shardId-000000000007");
+}
+
 static void test_a_shard_that_is_not_found_asks_for_the_age_of_the_stream(void **state)
 {
     (void)state;
@@ -251,19 +320,6 @@ static void test_a_shard_that_is_not_found_asks_for_the_age_of_the_stream(void *
         kcl_router_turn(f.router, f.now_ms);
     }
     assert_int_equal(f.warnings, 0);
-}
-
-static void list_a_shard(void)
-{
-    struct kcl_stream_answer answer = {.op = f.listed.op, .kind = KCL_STREAM_LIST};
-    answer.shards = kcl_shard_list_new(1);
-    assert_non_null(answer.shards);
-    const struct kcl_shard shard = {
-        .id = "shardId-000000000007", .hash_start = "0", .hash_end = ALL_KEYS, .seq_start = "1"};
-    answer.shards->shards[answer.shards->count++] = shard;
-    memset(&f.listed, 0, sizeof(f.listed));
-    kcl_router_on_stream(f.router, f.now_ms, &answer);
-    kcl_stream_answer_fini(&answer);
 }
 
 /* It may show the shards of either stream. */
@@ -288,6 +344,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_younger_stream_takes_the_place_of_the_old_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_lease_of_the_old_stream_is_given_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leases_of_a_younger_stream_tell_it_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_older_description_does_not_bring_the_old_stream_back, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_worker_that_starts_with_an_older_description_reads_the_younger_stream,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_shard_that_is_not_found_asks_for_the_age_of_the_stream, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_list_that_was_asked_for_before_is_asked_for_again, set_up, tear_down),
