@@ -282,6 +282,28 @@ static void after_an_hour_it_is_like_any_other(void **state)
     kcl_table_fini(&f.table);
 }
 
+/* While one may have none of what there is, the others still share it. */
+static void a_third_one_gets_its_share(void **state)
+{
+    (void)state;
+    set_fleet(2, 4);
+    for (int i = 0; i < 4; i++) {
+        own(i, 0);
+        own(i, NONE);
+    }
+    f.now_ms += CHARGE_MS;
+    while (plan()) {
+    }
+    assert_int_equal(held(1), 4);
+    f.members = 3;
+    set_state(2, KCL_MEMBER_ACTIVE);
+    while (plan()) {
+    }
+    assert_int_equal(held(0), 0);
+    assert_in_range(held(2), 1, 2);
+    kcl_table_fini(&f.table);
+}
+
 static void one_that_stood_aside_is_trusted_again(void **state)
 {
     (void)state;
@@ -305,6 +327,7 @@ int main(void)
         cmocka_unit_test(one_lease_goes_to_another),          cmocka_unit_test(it_comes_back_when_nobody_else_has_room),
         cmocka_unit_test(balancing_does_not_bring_it_back),   cmocka_unit_test(after_ten_minutes_it_gets_others),
         cmocka_unit_test(after_an_hour_it_is_like_any_other), cmocka_unit_test(one_that_stood_aside_is_trusted_again),
+        cmocka_unit_test(a_third_one_gets_its_share),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
