@@ -151,8 +151,8 @@ struct kcl_slot *kcl_router_slot(const struct kcl_router *r, uint64_t id);
 kcl_rc kcl_router_start_shard(struct kcl_router *r, uint64_t now_ms, const kcl_lease *lease);
 void kcl_router_step_shard(struct kcl_router *r, uint64_t now_ms, struct kcl_slot *slot, struct kcl_unit_event *event);
 /**
- * The stream is one made at this time, as its description or a lease says: if that is news, the shards of the one before
- * are given back. Older is late, never news: a name passes on to younger streams only.
+ * The stream is one made at this time, as its description or a lease says: if that is news, the shards of the one
+ * before are given back. Older is late, never news: a name passes on to younger streams only.
  */
 void kcl_router_remade(struct kcl_router *r, uint64_t now_ms, int64_t epoch_s);
 void kcl_router_tick_shards(struct kcl_router *r, uint64_t now_ms);
