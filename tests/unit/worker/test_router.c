@@ -1,218 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the router promises beyond its machines: order, ends, and want of memory. */
-#include <string.h>
+#include "tests/unit/worker/router_rig.h"
 
 #include "kcl/base/alloc.h"
 #include "kcl/base/facts.h"
-#include "kcl/base/timer.h"
 #include "kcl/shard/unit.h"
-#include "kcl/worker/router.h"
-#include "leases/key.h"
 #include "leases/table.h"
-#include "tests/support/test.h"
 
 #define SELF   "w#0000000000000001"
 #define ELDER  "w#0000000000000000"
-#define SHARDS 2
+#define SHARDS RIG_SLOTS
 
+static struct rig f;
 static struct {
-    struct kcl_router *router;
-    uint64_t now_ms;
-    uint64_t life_ms;       /* as published */
-    uint64_t life_at_leave; /* what it was when the leave was asked for */
-    bool elder;             /* another worker is alive for longer */
-    char namesake[64];      /* as told */
-    bool ended;
-    kcl_rc rc;
-    char text[256];
-    int starts; /* of shards' threads */
-    int cancels;
-    struct kcl_stream_ask tried; /* by no shard */
-    bool tried_iterator;
-    int numbers; /* of records so far */
-    bool keeps;  /* the user retains the next batch */
-    struct kcl_block *kept;
-    uint64_t stream_op;
-    struct kcl_stream_ask reads[SHARDS + 1]; /* by slot; the last; kind 0 once answered */
-    struct kcl_runner_ask runs[SHARDS + 1];
-    struct kcl_store_ask asked; /* of membership; the last */
-    uint64_t beaten;            /* the last heartbeat that a test answered */
-    int asks;                   /* of anybody, of the store */
-    uint64_t fail_at;           /* so many allocations into the next reply one fails */
-    uint64_t made;              /* allocations while the last was taken in */
-    struct kcl_metrics_registry metrics;
-} f;
-
-static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
-{
-    (void)self;
-    f.stream_op = ask->kind == KCL_STREAM_DESCRIBE ? ask->op : f.stream_op;
-    if (ask->slot != 0 && ask->slot <= SHARDS) {
-        f.reads[ask->slot] = *ask;
-        f.reads[ask->slot].iterator = NULL;
-    } else if (ask->slot != 0) {
-        f.tried = *ask;
-        f.tried_iterator = ask->iterator != NULL;
-    }
-    return KCL_OK;
-}
-
-static void stream_cancel(void *self, uint64_t slot)
-{
-    (void)self;
-    (void)slot;
-    f.cancels++;
-}
-
-static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
-{
-    (void)self;
-    f.asks++;
-    if (ask->kind == KCL_STORE_LEAVE) {
-        f.life_at_leave = f.life_ms;
-    }
-    if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_REJOIN_ALL || ask->kind == KCL_STORE_HEARTBEAT ||
-        ask->kind == KCL_STORE_LEAVE) {
-        f.asked = *ask;
-    }
-    return KCL_OK;
-}
-
-static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
-{
-    (void)self;
-    f.starts += ask->kind == KCL_RUNNER_START ? 1 : 0;
-    if (ask->slot <= SHARDS) {
-        f.runs[ask->slot] = *ask;
-    }
-    if (ask->block != NULL && f.keeps) {
-        f.keeps = false;
-        f.kept = kcl_block_retain(ask->block);
-    }
-    kcl_block_release(ask->block);
-    kcl_text_release(ask->pending_state);
-    return KCL_OK;
-}
-
-static void runner_done(void *self, uint64_t slot, uint64_t op, kcl_rc rc)
-{
-    (void)self;
-    (void)slot;
-    (void)op;
-    (void)rc;
-}
-
-static void runner_slot(void *self, uint64_t slot)
-{
-    (void)self;
-    (void)slot;
-}
-
-static size_t runner_left(void *self)
-{
-    (void)self;
-    return 0;
-}
-
-static void on_note(void *user, const struct kcl_router_note *note)
-{
-    (void)user;
-    if (note->kind == ROUTER_NOTE_NAMESAKE) {
-        (void)kcl_string_copy(f.namesake, sizeof(f.namesake), note->text);
-    }
-    if (note->kind == ROUTER_NOTE_ENDED) {
-        f.ended = true;
-        f.rc = note->rc;
-        strncpy(f.text, note->text, sizeof(f.text) - 1);
-    }
-}
-
-static void on_life(void *user, uint64_t life_until_ms)
-{
-    (void)user;
-    f.life_ms = life_until_ms;
-}
+    bool elder;       /* another worker is alive for longer */
+    int numbers;      /* of records so far */
+    uint64_t beaten;  /* the last heartbeat that was answered */
+    uint64_t fail_at; /* so many allocations into the next reply one fails */
+    uint64_t made;    /* allocations while the last was taken in */
+} t;
 
 static void reply(enum kcl_store_ask_kind kind, kcl_rc rc, int leases)
 {
     static const char *const shards[SHARDS] = {"shardId-000000000000", "shardId-000000000001"};
-    char key[KCL_LEASE_KEY_SIZE];
-    struct kcl_store_reply r;
-    memset(&r, 0, sizeof(r));
-    kcl_changes_init(&r.changes);
-    r.op = f.asked.op;
+    struct kcl_store_reply r = rig_reply(&f);
     r.kind = kind;
     r.rc = rc;
-    r.sent_ms = f.now_ms;
-    r.answer.generation = (kcl_generation){1, 1};
     r.answer.version = kind == KCL_STORE_JOIN ? 1 : 2;
-    const kcl_member self = {.id = SELF, .joined_us = 2};
-    const kcl_member elder = {.id = ELDER, .joined_us = 1};
-    kcl_changes_on_member(&r.changes, &self);
-    if (f.elder) {
-        kcl_changes_on_member(&r.changes, &elder);
+    rig_show_member(&r, SELF, 2);
+    if (t.elder) {
+        rig_show_member(&r, ELDER, 1);
     }
     for (int i = 0; i < leases; i++) {
-        assert_true(kcl_lease_key_make(key, "s", 1, shards[i]));
-        const kcl_lease lease = {.key = key,
-                                 .shard = shards[i],
-                                 .state = KCL_LEASE_OPEN,
-                                 .owner = SELF,
-                                 .token = 5,
-                                 .hash_start = "",
-                                 .hash_end = "",
-                                 .behind_ms = -1,
-                                 .start = {.kind = KCL_AT_TRIM_HORIZON}};
-        kcl_changes_on_lease(&r.changes, &lease);
+        rig_show_lease(&r, 1, shards[i], SELF);
     }
-    assert_int_equal(r.changes.rc, KCL_OK);
-    kcl_alloc_fail_at(f.fail_at);
-    kcl_router_on_store(f.router, f.now_ms, &r);
-    f.made = kcl_alloc_count();
+    kcl_alloc_fail_at(t.fail_at);
+    rig_store(&f, &r);
+    t.made = kcl_alloc_count();
     kcl_alloc_fail_at(0);
-    kcl_store_reply_fini(&r);
 }
 
 /* Up to the join that is out. */
 static void start(void)
 {
-    memset(&f, 0, sizeof(f));
-    f.now_ms = 1000000;
-    const struct kcl_router_options options = {.self = SELF,
-                                               .lease_duration_ms = 10000,
-                                               .shutdown_timeout_ms = 25000,
-                                               .handoff_timeout_ms = 30000,
-                                               .callback_timeout_ms = 600000,
-                                               .poll_idle_ms = 500,
-                                               .sync_interval_ms = 60000,
-                                               .budget_bytes = 1 << 20,
-                                               .batch_records = 1000,
-                                               .automatic = true,
-                                               .seed = 1,
-                                               .stream = {stream_submit, stream_cancel, NULL},
-                                               .store = {store_submit, NULL},
-                                               .runner = {runner_submit, runner_done, runner_slot, runner_slot, runner_left, NULL},
-                                               .on_note = on_note,
-                                               .metrics = &f.metrics,
-                                               .on_life = on_life};
-    assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
-    kcl_router_start(f.router, f.now_ms);
-    kcl_router_turn(f.router, f.now_ms);
-    struct kcl_stream_answer answer = {.op = f.stream_op,
-                                       .kind = KCL_STREAM_DESCRIBE,
-                                       .created_s = 1,
-                                       .active = true,
-                                       .stream_name = "s",
-                                       .service_ms = 1700000000000};
-    kcl_router_on_stream(f.router, f.now_ms, &answer);
+    struct kcl_router_options o = rig_options(&f, SELF);
+    memset(&t, 0, sizeof(t));
+    o.lease_duration_ms = 10000;
+    rig_init_with(&f, &o);
+    rig_describe(&f, 1, true);
     assert_int_equal(f.asked.kind, KCL_STORE_JOIN);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    kcl_router_free(f.router);
-    f.router = NULL;
+    rig_fini(&f);
     return 0;
 }
 
@@ -257,7 +99,7 @@ static void test_another_living_worker_of_the_same_name_is_told_of(void **state)
 {
     (void)state;
     start();
-    f.elder = true;
+    t.elder = true;
     reply(KCL_STORE_JOIN, KCL_OK, 0);
     assert_string_equal(f.namesake, ELDER);
 }
@@ -268,7 +110,7 @@ static void test_a_worker_that_does_not_plan_reads_the_whole_table_again_too(voi
     (void)state;
     int whole = 0;
     start();
-    f.elder = true;
+    t.elder = true;
     reply(KCL_STORE_JOIN, KCL_OK, 1);
     for (uint64_t end_ms = f.now_ms + 90000; f.now_ms < end_ms; f.now_ms += 100) {
         int asks = f.asks;
@@ -291,17 +133,14 @@ static void test_a_shard_that_there_was_no_memory_for_is_started_later(void **st
     for (uint64_t nth = 0; nth <= made; nth++) {
         start();
         reply(KCL_STORE_JOIN, KCL_OK, 0);
-        f.now_ms += 1000;
-        kcl_router_turn(f.router, f.now_ms);
+        rig_wait(&f, 1000);
         assert_int_equal(f.asked.kind, KCL_STORE_HEARTBEAT);
-        f.fail_at = nth;
+        t.fail_at = nth;
         reply(KCL_STORE_HEARTBEAT, KCL_OK, 1);
-        made = nth == 0 ? f.made : made;
+        made = nth == 0 ? t.made : made;
         bool waits = f.starts == 0 && kcl_router_table(f.router)->leases.count == 1;
         for (int turns = 0; waits && f.starts == 0 && turns < 100; turns++) {
-            uint64_t due = kcl_router_due_ms(f.router);
-            f.now_ms = due > f.now_ms ? due : f.now_ms;
-            kcl_router_turn(f.router, f.now_ms);
+            rig_wait_due(&f);
         }
         assert_true(!waits || f.starts == 1);
         later += waits ? 1 : 0;
@@ -323,7 +162,7 @@ static void answer_read(uint64_t slot, size_t bytes)
         record->data = (const unsigned char *)"";
         record->partition_key = "k";
         record->partition_key_size = 1;
-        record->sequence = numbers[f.numbers++];
+        record->sequence = numbers[t.numbers++];
         a.block->batch.behind_ms = 0;
         kcl_block_add_record(a.block);
         a.bytes = bytes;
@@ -334,9 +173,7 @@ static void answer_read(uint64_t slot, size_t bytes)
 
 static void run_done(uint64_t slot)
 {
-    struct kcl_runner_event event = {
-        .slot = slot, .op = f.runs[slot].op, .kind = KCL_RUNNER_DONE, .asked = f.runs[slot].kind, .ok = true};
-    kcl_router_on_runner(f.router, f.now_ms, &event);
+    rig_run_done(&f, &f.runs[slot]);
 }
 
 /* Up to the moment when the shard has asked for records. */
@@ -352,9 +189,7 @@ static void begin_shard(uint64_t slot)
 /* Time passes up to the next thing that is due. */
 static void pass_on(void)
 {
-    uint64_t due = kcl_router_due_ms(f.router);
-    f.now_ms = due > f.now_ms ? due : f.now_ms;
-    kcl_router_turn(f.router, f.now_ms);
+    rig_wait_due(&f);
     if (f.asked.op != 0 && f.asked.kind == KCL_STORE_HEARTBEAT) {
         reply(KCL_STORE_HEARTBEAT, KCL_OK, 0);
         f.asked.op = 0;
@@ -364,46 +199,24 @@ static void pass_on(void)
 /* A heartbeat is answered with a part of the table, after a reset or not. */
 static void reply_page(bool reset, const char *shard, uint64_t version, bool more)
 {
-    char key[KCL_LEASE_KEY_SIZE];
-    struct kcl_store_reply r;
-    memset(&r, 0, sizeof(r));
-    kcl_changes_init(&r.changes);
-    r.op = f.asked.op;
-    r.kind = KCL_STORE_HEARTBEAT;
-    r.sent_ms = f.now_ms;
-    r.answer.generation = (kcl_generation){1, 1};
+    struct kcl_store_reply r = rig_reply(&f);
     r.answer.version = version;
     r.answer.more = more;
     if (reset) {
         kcl_changes_on_reset(&r.changes);
     }
-    const kcl_member self = {.id = SELF, .joined_us = 2};
-    kcl_changes_on_member(&r.changes, &self);
-    assert_true(kcl_lease_key_make(key, "s", 1, shard));
-    const kcl_lease lease = {.key = key,
-                             .shard = shard,
-                             .state = KCL_LEASE_OPEN,
-                             .owner = SELF,
-                             .token = 5,
-                             .hash_start = "",
-                             .hash_end = "",
-                             .behind_ms = -1,
-                             .start = {.kind = KCL_AT_TRIM_HORIZON}};
-    kcl_changes_on_lease(&r.changes, &lease);
-    assert_int_equal(r.changes.rc, KCL_OK);
-    kcl_router_on_store(f.router, f.now_ms, &r);
-    kcl_store_reply_fini(&r);
+    rig_show_member(&r, SELF, 2);
+    rig_show_lease(&r, 1, shard, SELF);
+    rig_store(&f, &r);
 }
 
 /* Up to a heartbeat that was not answered yet. */
 static void beat(void)
 {
-    while (f.asked.kind != KCL_STORE_HEARTBEAT || f.asked.op == f.beaten) {
-        uint64_t due = kcl_router_due_ms(f.router);
-        f.now_ms = due > f.now_ms ? due : f.now_ms;
-        kcl_router_turn(f.router, f.now_ms);
+    while (f.asked.kind != KCL_STORE_HEARTBEAT || f.asked.op == t.beaten) {
+        rig_wait_due(&f);
     }
-    f.beaten = f.asked.op;
+    t.beaten = f.asked.op;
 }
 
 static void test_a_table_that_is_told_anew_in_pages_loses_no_shard(void **state)
@@ -555,8 +368,7 @@ static void test_a_shard_that_needs_an_iterator_first_is_let_go_up_to_its_record
     answer_read(2, MIB);
     assert_int_equal(f.runs[2].kind, KCL_RUNNER_RECORDS);
     run_done(2);
-    f.now_ms += 300;
-    kcl_router_turn(f.router, f.now_ms);
+    rig_wait(&f, 300);
     assert_int_equal(f.reads[2].kind, 0); /* the next waits for its turn again */
 }
 
@@ -634,7 +446,7 @@ static void test_a_worker_that_reads_nothing_stands_aside_until_it_can(void **st
 {
     (void)state;
     start();
-    f.elder = true;
+    t.elder = true;
     reply(KCL_STORE_JOIN, KCL_OK, SHARDS);
     begin_shard(1); /* and its iterator never comes */
     assert_int_equal(next_heartbeat(), KCL_MEMBER_ACTIVE);
@@ -655,7 +467,7 @@ static void test_a_worker_that_reads_another_shard_does_not_stand_aside(void **s
 {
     (void)state;
     start();
-    f.elder = true;
+    t.elder = true;
     reply(KCL_STORE_JOIN, KCL_OK, SHARDS);
     begin_shard(1);
     begin_shard(2);

@@ -1,198 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How an application and its leases begin: what the first worker lists and makes, whom a restart takes over from. */
-#include <string.h>
-
-#include "kcl/base/bytes.h"
-#include "kcl/worker/router.h"
-#include "leases/key.h"
-#include "tests/support/test.h"
+#include "tests/unit/worker/router_rig.h"
 
 #define SELF    "w#0000000000000002"
 #define OLD     "w#0000000000000001"
 #define SHARD   "shardId-000000000000"
 #define OPEN    "0", "340282366920938463463374607431768211455"
 #define EPOCH_S 1600000000
-#define BORN_MS 1700000000000
+#define BORN_MS (RIG_SERVICE_MS - 2000)
 
-static struct {
-    struct kcl_router *router;
-    uint64_t now_ms;
-    struct kcl_stream_ask described, listed, read; /* the last of each */
-    struct kcl_runner_ask run;
-    struct kcl_store_ask asked; /* of membership; the last */
-    struct kcl_store_ask of_shard;
-    struct kcl_lease_wish wishes[4]; /* of the last sync or end */
-    size_t wishes_count;
-    char evicted[KCL_WORKER_ID_SIZE];
-    bool predecessor_gone;
-    uint64_t looked_for; /* the process that was looked for */
-    uint64_t losses;     /* that the store has noticed */
-    size_t claims;       /* asked for */
-} f;
-
-static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *ask)
-{
-    (void)self;
-    struct kcl_stream_ask *kept = ask->kind == KCL_STREAM_DESCRIBE ? &f.described
-                                  : ask->kind == KCL_STREAM_LIST   ? &f.listed
-                                                                   : &f.read;
-    *kept = *ask;
-    kept->iterator = NULL;
-    return KCL_OK;
-}
-
-static void stream_cancel(void *self, uint64_t slot)
-{
-    (void)self;
-    (void)slot;
-}
-
-static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
-{
-    (void)self;
-    if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_HEARTBEAT) {
-        f.asked = *ask;
-    } else if (ask->kind == KCL_STORE_EVICT) {
-        memcpy(f.evicted, ask->member, sizeof(f.evicted));
-    } else if (ask->slot != 0) {
-        f.of_shard = *ask;
-    }
-    f.claims += ask->kind == KCL_STORE_CLAIM ? ask->count : 0;
-    for (size_t i = 0; ask->wishes != NULL && i < ask->wishes->count; i++) {
-        assert_true(i < sizeof(f.wishes) / sizeof(f.wishes[0]));
-        f.wishes[i] = ask->wishes->wishes[i];
-        f.wishes_count = i + 1;
-    }
-    return KCL_OK;
-}
-
-static kcl_rc runner_submit(void *self, struct kcl_runner_ask *ask)
-{
-    (void)self;
-    f.run = *ask;
-    kcl_block_release(ask->block);
-    kcl_text_release(ask->pending_state);
-    return KCL_OK;
-}
-
-static void runner_done(void *self, uint64_t slot, uint64_t op, kcl_rc rc)
-{
-    (void)self;
-    (void)slot;
-    (void)op;
-    (void)rc;
-}
-
-static void runner_slot(void *self, uint64_t slot)
-{
-    (void)self;
-    (void)slot;
-}
-
-static size_t runner_left(void *self)
-{
-    (void)self;
-    return 0;
-}
-
-static void on_note(void *user, const struct kcl_router_note *note)
-{
-    (void)user;
-    (void)note;
-}
-
-static void on_life(void *user, uint64_t life_until_ms)
-{
-    (void)user;
-    (void)life_until_ms;
-}
-
-static bool process_gone(void *user, uint64_t pid, uint64_t pid_started)
-{
-    (void)user;
-    f.looked_for = pid * 1000 + pid_started;
-    return f.predecessor_gone;
-}
+static struct rig f;
+static uint64_t losses; /* that the store has noticed */
 
 /* An answer of the store that shows this worker, a lease of ours when `owner` is, and `other` unless it is NULL. */
 static void reply(const char *owner, const kcl_member *other)
 {
-    char key[KCL_LEASE_KEY_SIZE];
-    struct kcl_store_reply r;
-    memset(&r, 0, sizeof(r));
-    kcl_changes_init(&r.changes);
-    r.op = f.asked.op;
-    r.kind = f.asked.kind;
-    r.sent_ms = f.now_ms;
-    r.answer.generation = (kcl_generation){1 + f.losses, 1};
-    r.answer.version = 1;
+    struct kcl_store_reply r = rig_reply(&f);
+    r.answer.generation.counter += losses;
     r.answer.born_ms = BORN_MS;
-    const kcl_member self = {.id = SELF, .joined_us = 1, .max_leases = 10};
-    kcl_changes_on_member(&r.changes, &self);
+    rig_show_member(&r, SELF, 1);
     if (other != NULL) {
         kcl_changes_on_member(&r.changes, other);
     }
-    assert_true(kcl_lease_key_make(key, "s", EPOCH_S, SHARD));
-    const kcl_lease lease = {.key = key,
-                             .shard = SHARD,
-                             .owner = owner,
-                             .token = 5,
-                             .hash_start = "",
-                             .hash_end = "",
-                             .behind_ms = -1,
-                             .start = {.kind = KCL_AT_TRIM_HORIZON}};
     if (owner != NULL) {
-        kcl_changes_on_lease(&r.changes, &lease);
+        rig_show_lease(&r, EPOCH_S, SHARD, owner);
     }
-    assert_int_equal(r.changes.rc, KCL_OK);
-    kcl_router_on_store(f.router, f.now_ms, &r);
-    kcl_store_reply_fini(&r);
+    rig_store(&f, &r);
 }
 
 /* Up to the join that is out. The stream was made at `epoch_s`. */
 static void begin(kcl_position position, int64_t epoch_s)
 {
-    memset(&f, 0, sizeof(f));
-    f.now_ms = 1000000;
-    const struct kcl_router_options options = {
-        .self = SELF,
-        .host = "here",
-        .boot_id = "boot",
-        .lease_duration_ms = 300000,
-        .shutdown_timeout_ms = 25000,
-        .handoff_timeout_ms = 30000,
-        .callback_timeout_ms = 600000,
-        .poll_idle_ms = 500,
-        .sync_interval_ms = 60000,
-        .budget_bytes = 1 << 20,
-        .batch_records = 1000,
-        .automatic = true,
-        .position = position,
-        .seed = 1,
-        .stream = {stream_submit, stream_cancel, NULL},
-        .store = {store_submit, NULL},
-        .runner = {runner_submit, runner_done, runner_slot, runner_slot, runner_left, NULL},
-        .on_note = on_note,
-        .on_life = on_life,
-        .process_gone = process_gone};
-    assert_int_equal(kcl_router_new(&f.router, &options), KCL_OK);
-    kcl_router_start(f.router, f.now_ms);
-    kcl_router_turn(f.router, f.now_ms);
-    struct kcl_stream_answer answer = {.op = f.described.op,
-                                       .kind = KCL_STREAM_DESCRIBE,
-                                       .created_s = epoch_s,
-                                       .active = true,
-                                       .stream_name = "s",
-                                       .service_ms = BORN_MS + 2000};
-    kcl_router_on_stream(f.router, f.now_ms, &answer);
+    struct kcl_router_options o = rig_options(&f, SELF);
+    losses = 0;
+    o.host = "here";
+    o.boot_id = "boot";
+    o.position = position;
+    rig_init_with(&f, &o);
+    rig_describe(&f, epoch_s, true);
     assert_int_equal(f.asked.kind, KCL_STORE_JOIN);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    kcl_router_free(f.router);
-    f.router = NULL;
+    rig_fini(&f);
     return 0;
 }
 
@@ -205,20 +57,9 @@ static struct kcl_shard *add_shard(struct kcl_shard_list *list, const char *id, 
     return shard;
 }
 
-/* The answer to the list that was asked for: one shard with these hash keys. */
-static void listed_keys(const char *start, const char *end)
-{
-    struct kcl_stream_answer answer = {.op = f.listed.op, .kind = KCL_STREAM_LIST};
-    answer.shards = kcl_shard_list_new(1);
-    assert_non_null(answer.shards);
-    (void)add_shard(answer.shards, SHARD, start, end);
-    kcl_router_on_stream(f.router, f.now_ms, &answer);
-    kcl_stream_answer_fini(&answer);
-}
-
 static void listed(void)
 {
-    listed_keys(OPEN);
+    rig_list(&f, SHARD, OPEN);
 }
 
 static const kcl_position latest = {.kind = KCL_AT_LATEST};
@@ -312,11 +153,10 @@ static void test_when_a_filter_is_refused_all_shards_are_listed_at_once_and_from
     assert_int_equal(f.listed.filter, KCL_FILTER_NONE);
     refuse_list(f.listed.op); /* for another reason: it is tried again later */
     assert_int_equal(f.listed.kind, 0);
-    f.now_ms += 60000;
-    kcl_router_turn(f.router, f.now_ms);
+    rig_wait(&f, 60000);
     assert_int_equal(f.listed.kind, KCL_STREAM_LIST);
     assert_int_equal(f.listed.filter, KCL_FILTER_NONE);
-    listed_keys("0", "1"); /* what it leaves out is not waited for, as it is in a filtered list */
+    rig_list(&f, SHARD, "0", "1"); /* what it leaves out is not waited for, as it is in a filtered list */
     assert_int_equal(f.wishes_count, 1);
 }
 
@@ -340,11 +180,11 @@ static void test_an_answer_to_a_list_that_was_given_up_is_none(void **state)
 }
 
 /* How many leases are given out by one that cannot list the shards. */
-static size_t claims_without_a_list(uint64_t losses)
+static size_t claims_without_a_list(uint64_t noticed)
 {
     size_t claims;
     begin(horizon, EPOCH_S);
-    f.losses = losses;
+    losses = noticed;
     reply("lost#1", NULL);
     struct kcl_stream_answer answer = {.op = f.listed.op, .kind = KCL_STREAM_LIST, .rc = KCL_ETHROTTLED};
     kcl_router_on_stream(f.router, f.now_ms, &answer);
@@ -394,9 +234,7 @@ static void test_nobody_else_is_evicted(void **state)
 
 static void run_done(void)
 {
-    struct kcl_runner_event event = {
-        .slot = f.run.slot, .op = f.run.op, .kind = KCL_RUNNER_DONE, .asked = f.run.kind, .ok = true};
-    kcl_router_on_runner(f.router, f.now_ms, &event);
+    rig_run_done(&f, &f.run);
 }
 
 /* Up to the first list of records. */
@@ -457,8 +295,7 @@ static void test_a_shard_that_is_not_found_is_given_back_not_ended(void **state)
         struct kcl_stream_answer a = {.slot = f.read.slot, .op = f.read.op, .kind = f.read.kind, .rc = KCL_ENOSTREAM};
         assert_int_equal(f.of_shard.kind, 0);
         kcl_router_on_stream(f.router, f.now_ms, &a);
-        f.now_ms += 15000;
-        kcl_router_turn(f.router, f.now_ms);
+        rig_wait(&f, 15000);
     }
     assert_int_equal(f.run.kind, KCL_RUNNER_SHUTDOWN_REQUESTED);
     run_done();
