@@ -415,10 +415,12 @@ static kcl_rc learn(struct kcl_router *r, const struct kcl_store_reply *reply)
         return rc;
     }
     if (registers) {
-        /* All that exists follows; what was known has been published. */
+        /* All that exists follows, so that it need not be read again soon; what was known has been published. */
         struct kcl_change reset = {.kind = KCL_CHANGE_RESET};
         const struct kcl_changes all = {.entries = &reset, .count = 1};
         (void)kcl_table_apply(&r->table, &all, reply->sent_ms);
+        r->refresh_version = KCL_NEVER;
+        r->refresh_ms = reply->sent_ms + r->options.sync_interval_ms;
     }
     bool members = kcl_table_apply(&r->table, &reply->changes, reply->sent_ms);
     /* An answer to an ask that waited may know less than the table: its changes count, its version not. */

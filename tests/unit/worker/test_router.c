@@ -112,7 +112,7 @@ static void test_a_worker_that_does_not_plan_reads_the_whole_table_again_too(voi
     start();
     t.elder = true;
     reply(KCL_STORE_JOIN, KCL_OK, 1);
-    for (uint64_t end_ms = f.now_ms + 90000; f.now_ms < end_ms; f.now_ms += 100) {
+    for (uint64_t end_ms = f.now_ms + 150000; f.now_ms < end_ms; f.now_ms += 100) {
         int asks = f.asks;
         kcl_router_turn(f.router, f.now_ms);
         if (f.asks > asks && f.asked.kind == KCL_STORE_HEARTBEAT) {
@@ -120,7 +120,7 @@ static void test_a_worker_that_does_not_plan_reads_the_whole_table_again_too(voi
             reply(KCL_STORE_HEARTBEAT, KCL_OK, 0);
         }
     }
-    assert_int_equal(whole, 2);
+    assert_int_equal(whole, 2); /* not at once: a join shows all */
 }
 
 /* A table that could not be served for want of memory is looked at again later, never at once: that would
