@@ -107,6 +107,8 @@ void sim_draw(struct sim_options *o, uint64_t seed)
     o->head_ms = kcl_rng_below(&rng, 2) == 0 ? 0 : kcl_rng_below(&rng, 6000);
     o->position_ms = 1000 + kcl_rng_below(&rng, o->head_ms + 3000);
     o->handoff_ms = kcl_rng_below(&rng, 3) == 0 ? 30000 : o->lease_duration_ms;
+    o->poll_idle_ms = 500;
+    o->sync_interval_ms = 10000;
     o->budget_bytes = kcl_rng_below(&rng, 5) == 0 ? 500 + kcl_rng_below(&rng, 8000) : 64 << 20;
     o->put_every_ms = (uint32_t)(5 + kcl_rng_below(&rng, 100));
     o->callback_ms = (uint32_t)(1 + kcl_rng_below(&rng, kcl_rng_below(&rng, 4) == 0 ? 2000 : 50));
@@ -159,6 +161,8 @@ void sim_draw_large(struct sim_options *o, uint64_t number)
     o->shards = 2000;
     o->handoff_ms = o->lease_duration_ms;
     o->budget_bytes = 64 << 20;
+    o->poll_idle_ms = 500;
+    o->sync_interval_ms = 10000;
     o->callback_timeout_ms = 600000;
     o->on_failure_attempts = 1;
     o->faults[SIM_CRASH] = 2;
@@ -169,6 +173,59 @@ void sim_draw_large(struct sim_options *o, uint64_t number)
     o->faults[SIM_WIPE] = 1;
     o->faults[SIM_SNAPSHOT] = o->faults[SIM_RESTORE] = o->faults[SIM_BLACKOUT] = number % 2 == 0 ? 1 : 0;
     o->require_existing = true;
+}
+
+/*
+ * Two hours: longer than the store remembers what was deleted. Little is written and read, so that it costs little;
+ * but there are more leases than fit into one answer, and many come and go.
+ */
+void sim_draw_long(struct sim_options *o, uint64_t seed)
+{
+    static const struct {
+        enum sim_fault fault;
+        uint32_t one_in;
+        uint32_t most;
+    } rows[] = {{SIM_SPLIT, 1, 20},        {SIM_MERGE, 1, 10},     {SIM_TRIM, 2, 20},        {SIM_CRASH, 2, 3},
+                {SIM_FREEZE, 2, 3},        {SIM_CUT, 2, 3},        {SIM_JOIN, 1, 4},         {SIM_LEAVE, 2, 4},
+                {SIM_PAUSE, 4, 3},         {SIM_SEEK, 4, 3},       {SIM_WIPE, 5, 1},         {SIM_SNAPSHOT, 4, 1},
+                {SIM_RESTART, 6, 2},       {SIM_DEAF, 8, 1},       {SIM_REPLACE, 3, 3},      {SIM_STORM, 4, 3},
+                {SIM_CLOCK_FORWARD, 6, 2}, {SIM_CLOCK_BACK, 6, 2}, {SIM_STORE_FREEZE, 3, 2}, {SIM_BLACKOUT, 5, 1},
+                {SIM_REMADE, 10, 1},       {SIM_FORGET, 6, 2}};
+    struct kcl_rng rng;
+    kcl_rng_init(&rng, seed ^ UINT64_C(0xc2b2ae3d27d4eb4f));
+    memset(o, 0, sizeof(*o));
+    o->seed = seed;
+    o->two_hours = true;
+    o->lease_duration_ms = 10000;
+    o->run_ms = 2 * SIM_HOUR_MS;
+    o->settle_ms = 900000;
+    o->workers = 2 + kcl_rng_below(&rng, 2);
+    o->shards = 300 + kcl_rng_below(&rng, 101);
+    o->handoff_ms = o->lease_duration_ms;
+    o->poll_idle_ms = 60000;
+    o->sync_interval_ms = 120000;
+    o->budget_bytes = 64 << 20;
+    o->put_every_ms = 10000;
+    o->callback_ms = 50;
+    o->callback_timeout_ms = 600000;
+    o->on_failure_attempts = 1;
+    o->lost_request = sometimes(&rng, 3, 50);
+    o->lost_answer = sometimes(&rng, 3, 50);
+    o->delayed_request = sometimes(&rng, 3, 30);
+    o->lost_notify = sometimes(&rng, 2, 1000);
+    o->stream_error = sometimes(&rng, 3, 100);
+    o->list_lag_ms = sometimes(&rng, 6, 3000);
+    o->proof = kcl_rng_below(&rng, 2) == 0;
+    o->require_existing = kcl_rng_below(&rng, 4) != 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        o->faults[rows[i].fault] = sometimes(&rng, rows[i].one_in, rows[i].most);
+    }
+    o->faults[SIM_RESTORE] = o->faults[SIM_SNAPSHOT];
+    if (o->faults[SIM_REMADE] > 0) {
+        o->faults[SIM_SEEK] = 0;
+    }
+    spare_tokens(o, &rng);
+    spare_short_hold(o);
 }
 
 void sim_print_options(const struct sim_options *o)

@@ -67,6 +67,16 @@ void sim_plan_faults(struct sim_world *w)
     }
 }
 
+/* At most so long; where there is time for it, often longer than the store remembers what was deleted. */
+static uint64_t away_for_ms(struct sim_world *w, uint64_t most_ms)
+{
+    uint64_t left_ms = w->calm_ms - w->now_ms;
+    if (w->options.two_hours && left_ms > SIM_HOUR_MS && kcl_rng_below(&w->rng, 2) == 0) {
+        return SIM_HOUR_MS + kcl_rng_below(&w->rng, left_ms - SIM_HOUR_MS);
+    }
+    return kcl_rng_below(&w->rng, most_ms);
+}
+
 static struct sim_worker *random_worker(struct sim_world *w)
 {
     size_t alive = 0;
@@ -118,7 +128,7 @@ static struct sim_worker *worker_of(struct sim_world *w, const struct sim_step *
 static void fault_worker(struct sim_world *w, enum sim_fault fault)
 {
     struct sim_worker *worker = w->step != NULL ? worker_of(w, w->step) : random_worker(w);
-    uint64_t for_ms = w->step != NULL ? w->step->for_ms : kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);
+    uint64_t for_ms = w->step != NULL ? w->step->for_ms : away_for_ms(w, 2 * w->options.lease_duration_ms);
     uint64_t until = w->now_ms + for_ms;
     if (worker == NULL) {
         return;
@@ -245,7 +255,7 @@ static void fault_store(struct sim_world *w, enum sim_fault fault)
         w->lost_ms = w->now_ms;
         return;
     default:
-        w->store_frozen_until_ms = w->now_ms + kcl_rng_below(&w->rng, 2 * w->options.lease_duration_ms);
+        w->store_frozen_until_ms = w->now_ms + away_for_ms(w, 2 * w->options.lease_duration_ms);
         return;
     }
 }
@@ -303,7 +313,7 @@ static void remake(struct sim_world *w)
 
 static void black_out(struct sim_world *w)
 {
-    uint64_t down_ms = 1000 + kcl_rng_below(&w->rng, 15000);
+    uint64_t down_ms = 1000 + away_for_ms(w, 15000);
     for (size_t i = 0; i < w->workers_count; i++) {
         if (w->workers[i]->alive) {
             w->workers[i]->alive = false;

@@ -11,12 +11,15 @@
  *   S4  no record is skipped
  *   S5  no callback begins with an older token than one that has begun before
  *   S6  the store gives leases to living members only, and generations do not run away
+ *   S7  who knows all, and was not away for an hour, is not told to forget it
  */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "kcl/base/generation.h"
+#include "kcl/worker/router_state.h"
 #include "leases/key.h"
 #include "tests/sim/world.h"
 
@@ -394,12 +397,31 @@ void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const stru
     }
 }
 
+/* What was deleted an hour ago is not remembered: who has heard of nothing since must begin anew. */
+static void check_reset(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_reply *reply)
+{
+    const struct kcl_table *table = kcl_router_table(worker->router);
+    bool registers = reply->kind == KCL_STORE_JOIN || reply->kind == KCL_STORE_REJOIN_ALL;
+    int64_t away_ms = (reply->answer.server_us - table->server_us) / 1000;
+    if (registers || !table->complete || !kcl_generation_same(table->generation, reply->answer.generation) ||
+        away_ms >= (int64_t)SIM_HOUR_MS) {
+        return;
+    }
+    for (size_t i = 0; i < reply->changes.count; i++) {
+        if (reply->changes.entries[i].kind == KCL_CHANGE_RESET) {
+            sim_violation(w, "S7: w%zu is told to forget all that it was told %" PRId64 " ms before", worker->index,
+                          away_ms);
+        }
+    }
+}
+
 void sim_ledger_told(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_ask *ask,
                      const struct kcl_store_reply *reply, uint64_t era)
 {
     if (reply->rc != KCL_OK || reply->answer.status != KCL_STORE_OK) {
         return;
     }
+    check_reset(w, worker, reply);
     bool commit = ask->kind == KCL_STORE_CHECKPOINT && !ask->prepare;
     bool ended = ask->kind == KCL_STORE_END;
     bool entry = reply->results_count > 0 && reply->results[0].status == KCL_STORE_OK;

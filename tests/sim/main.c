@@ -5,6 +5,7 @@
  *     [--without FAULT]...       and without that kind of fault (or "silent", "stuck", ...: see extras)
  * sim --rules [RULE] [--print]   worlds without one rule: each must be found out (R, W: lease protocol; P: all else)
  * sim --large                    a few worlds of 2,000 leases and 20 workers
+ * sim --long [...]               the first two with worlds of two hours
  * sim --hash [N]                 N worlds twice: the same hash?
  *
  * KCL_SIM_SEEDS is the default of N. A failing world is made smaller before its
@@ -34,6 +35,7 @@
 #endif
 
 #define SEEDS      2000
+#define LONG_SEEDS 2
 #define HASH_SEEDS 20
 
 #define BUDGET_BYTES (UINT64_C(64) << 20)
@@ -86,6 +88,11 @@ static const char *name_of(size_t what)
     return what < SIM_FAULTS_N ? sim_fault_names[what] : extras[what - SIM_FAULTS_N].name;
 }
 
+static const char *kind_of(const struct sim_options *o)
+{
+    return o->two_hours ? "--long " : "";
+}
+
 /* Leaves out of a failing world whatever it fails without, and prints how to replay it. */
 static void shrink(const struct sim_options *failing)
 {
@@ -93,7 +100,7 @@ static void shrink(const struct sim_options *failing)
     char violation[256];
     uint64_t hash;
     bool found = false;
-    printf("  smaller: sim --seed %" PRIu64 " --print", o.seed);
+    printf("  smaller: sim %s--seed %" PRIu64 " --print", kind_of(&o), o.seed);
     for (size_t what = 0; what < SIM_FAULTS_N + EXTRAS_N; what++) {
         struct sim_options smaller = o;
         if (relax(&smaller, what) && !sim_run(&smaller, &hash, violation)) {
@@ -110,7 +117,7 @@ static bool run_seed(const struct sim_options *options, uint64_t *hash)
 {
     char violation[256];
     if (options->print) {
-        printf("sim --seed %" PRIu64 " --print\n", options->seed);
+        printf("sim %s--seed %" PRIu64 " --print\n", kind_of(options), options->seed);
         sim_print_options(options);
     }
     if (sim_run(options, hash, violation)) {
@@ -120,19 +127,22 @@ static bool run_seed(const struct sim_options *options, uint64_t *hash)
     if (!options->print) {
         shrink(options);
     }
-    printf("  again: sim --seed %" PRIu64 " --print\n", options->seed);
+    printf("  again: sim %s--seed %" PRIu64 " --print\n", kind_of(options), options->seed);
     fflush(stdout);
     return false;
 }
 
-static int run_seeds(uint64_t from, uint64_t count)
+/* sim_draw or sim_draw_long */
+typedef void drawer(struct sim_options *options, uint64_t seed);
+
+static int run_seeds(drawer *draw, uint64_t from, uint64_t count)
 {
     uint64_t failed = 0;
     uint64_t all = 0;
     uint64_t hash = 0;
     for (uint64_t seed = from; seed < from + count && failed < 10; seed++) {
         struct sim_options options;
-        sim_draw(&options, seed);
+        draw(&options, seed);
         failed += run_seed(&options, &hash) ? 0 : 1;
         all = all * UINT64_C(0x100000001b3) + hash;
     }
@@ -163,6 +173,12 @@ static uint64_t slower(void)
 {
     const char *preload = getenv("LD_PRELOAD");
     return preload != NULL && strstr(preload, "vgpreload") != NULL ? 50 : SLOWER;
+}
+
+static uint64_t long_seeds(void)
+{
+    uint64_t count = (getenv("KCL_FULL") != NULL ? 20 : 1) * LONG_SEEDS / slower();
+    return count > 0 ? count : 1;
 }
 
 /* The second one only where all is wanted. Builds that are slow get smaller ones. */
@@ -197,11 +213,11 @@ static bool leave_out(struct sim_options *options, const char *name)
     return false;
 }
 
-static int run_one(uint64_t seed, bool print, int argc, char **argv)
+static int run_one(drawer *draw, uint64_t seed, bool print, int argc, char **argv)
 {
     struct sim_options options;
     uint64_t hash = 0;
-    sim_draw(&options, seed);
+    draw(&options, seed);
     options.print = print;
     for (int i = 1; i + 1 < argc; i++) {
         if (strcmp(argv[i], "--without") == 0 && !leave_out(&options, argv[i + 1])) {
@@ -215,7 +231,7 @@ static int run_one(uint64_t seed, bool print, int argc, char **argv)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--seeds N] [--from S] | --seed S [--print] [--without WHAT]... | "
+    fprintf(stderr, "usage: sim [--long] [--seeds N] [--from S] | [--long] --seed S [--print] [--without WHAT]... | "
                     "--rules [RULE] [--print] | --large | --hash [N]\n");
     return 2;
 }
@@ -231,6 +247,7 @@ int main(int argc, char **argv)
 {
     const char *seeds = getenv("KCL_SIM_SEEDS");
     uint64_t count = seeds != NULL ? strtoull(seeds, NULL, 10) : SEEDS / slower();
+    drawer *draw = sim_draw;
     uint64_t from = 1;
     uint64_t one = 0;
     bool print = false;
@@ -240,6 +257,9 @@ int main(int argc, char **argv)
         bool has_value = i + 1 < argc && argv[i + 1][0] != '-';
         if (strcmp(argv[i], "--print") == 0) {
             print = true;
+        } else if (strcmp(argv[i], "--long") == 0) {
+            draw = sim_draw_long;
+            count = long_seeds();
         } else if (strcmp(argv[i], "--large") == 0 || strcmp(argv[i], "--rules") == 0 ||
                    strcmp(argv[i], "--hash") == 0) {
             mode = argv[i];
@@ -267,5 +287,5 @@ int main(int argc, char **argv)
     if (strcmp(mode, "--hash") == 0) {
         return run_hash(which != NULL ? strtoull(which, NULL, 10) : HASH_SEEDS);
     }
-    return one != 0 ? run_one(one, print, argc, argv) : run_seeds(from, count);
+    return one != 0 ? run_one(draw, one, print, argc, argv) : run_seeds(draw, from, count);
 }

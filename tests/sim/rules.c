@@ -292,6 +292,8 @@ static void scene(const void *user, uint64_t number, bool with_rule, struct sim_
     o->position = row->position;
     o->handoff_ms = row->handoff_ms != 0 ? row->handoff_ms : o->lease_duration_ms;
     o->budget_bytes = 64 << 20;
+    o->poll_idle_ms = 500;
+    o->sync_interval_ms = 10000;
     o->put_every_ms = row->put_every_ms != 0 ? row->put_every_ms : 10;
     o->callback_ms = row->callback_ms != 0 ? row->callback_ms : 5;
     o->callback_timeout_ms = 600000;

@@ -9,7 +9,6 @@
 #include "kcl/base/timer.h"
 #include "kcl/worker/router_state.h"
 
-#define HOUR_MS         UINT64_C(3600000)
 #define SERVICE_BASE_MS INT64_C(1700000100000)
 /* To find each of them takes bisect a while. */
 #define POISON_MAX 8
@@ -186,8 +185,8 @@ static void init_router(struct sim_worker *worker)
     o.shutdown_timeout_ms = 25000;
     o.handoff_timeout_ms = w->options.handoff_ms;
     o.callback_timeout_ms = w->options.callback_timeout_ms;
-    o.poll_idle_ms = 500;
-    o.sync_interval_ms = 10000;
+    o.poll_idle_ms = w->options.poll_idle_ms;
+    o.sync_interval_ms = w->options.sync_interval_ms;
     o.budget_bytes = w->options.budget_bytes;
     o.batch_records = 10000;
     o.automatic = !w->options.manual;
@@ -227,7 +226,7 @@ static struct sim_worker *start_worker(struct sim_world *w, bool stranger)
     worker->budget_bytes = w->options.budget_bytes;
     worker->clock_ms = kcl_rng_below(&w->rng, UINT64_C(1) << 40);
     worker->hung_shard = -1;
-    worker->wall_ms = (int64_t)kcl_rng_below(&w->rng, 100 * HOUR_MS) - (int64_t)(50 * HOUR_MS);
+    worker->wall_ms = (int64_t)kcl_rng_below(&w->rng, 100 * SIM_HOUR_MS) - (int64_t)(50 * SIM_HOUR_MS);
     bool limited = w->options.max_leases != 0 && worker->index % 2 == 1 && !w->calm;
     worker->max_leases = limited ? w->options.max_leases : SIM_SHARDS_MAX;
     size_t nonce = (w->options.mutants & SIM_MUTANT_SAME_IDS) != 0 ? 0 : worker->index;
@@ -328,9 +327,11 @@ static void after_event(struct sim_world *w, struct sim_worker *worker)
     }
     worker->alive = false;
     if (!worker->leaving) {
-        /* Not while there is no stream: each would end at once. */
+        /* Not while there is no stream: each would end at once. Without an application they do, too; so no more often
+         * than there is room for workers. */
         uint64_t from_ms = w->now_ms > w->stream.made_ms ? w->now_ms : w->stream.made_ms;
-        sim_push(w, from_ms + 500 + kcl_rng_below(&w->rng, 3000), SIM_START, 0);
+        uint64_t most_ms = w->options.two_hours ? w->options.run_ms / 48 : 3000;
+        sim_push(w, from_ms + 500 + kcl_rng_below(&w->rng, most_ms), SIM_START, 0);
     }
 }
 
@@ -469,7 +470,8 @@ static void begin(struct sim_world *w)
         sim_push(w, w->now_ms + o->head_ms + kcl_rng_below(&w->rng, 10), SIM_START, 0);
     }
     sim_push(w, w->now_ms, SIM_PUT, 0);
-    sim_push(w, w->now_ms + o->head_ms + o->run_ms, SIM_CALM, 0);
+    w->calm_ms = w->now_ms + o->head_ms + o->run_ms;
+    sim_push(w, w->calm_ms, SIM_CALM, 0);
     sim_plan_faults(w);
 }
 

@@ -32,8 +32,9 @@
 #include "leases/memory.h"
 #include "tests/sim/sim_stream.h"
 
-#define SIM_WORKERS_MAX 48 /* over a whole run: each start is another */
+#define SIM_WORKERS_MAX 96 /* over a whole run: each start is another */
 #define SIM_LARGE_N     2
+#define SIM_HOUR_MS     UINT64_C(3600000)
 #define SIM_CALLS_MAX   3 /* checkpoint calls of one callback */
 
 /** What can go wrong, or simply happen. */
@@ -135,6 +136,8 @@ struct sim_options {
     uint64_t position_ms; /* KCL_AT_TIMESTAMP: virtual time */
     uint64_t handoff_ms;
     uint64_t budget_bytes;
+    uint64_t poll_idle_ms;
+    uint64_t sync_interval_ms;
     uint32_t put_every_ms;
     uint32_t lost_request;
     uint32_t lost_answer;
@@ -156,6 +159,7 @@ struct sim_options {
     enum sim_hangs hangs;          /* also when calm */
     bool mute_for_good;            /* not only until calm */
     const struct sim_step *script; /* NULL: none; borrowed */
+    bool two_hours;                /* drawn by sim_draw_long */
     bool manual;                   /* processors checkpoint themselves */
     bool no_children;              /* the stream does not tell a closed shard's children */
     bool proof;                    /* who starts can tell that a predecessor's process is gone */
@@ -303,6 +307,7 @@ struct sim_world {
     uint64_t store_frozen_until_ms;
     uint64_t storm_until_ms;
     kcl_rc storm;
+    uint64_t calm_ms; /* when the last trouble ends */
     bool calm;
     const struct sim_step *step; /* the one that is being done, or NULL */
     struct sim_event *heap;
@@ -343,6 +348,8 @@ struct sim_world {
 bool sim_run(const struct sim_options *options, uint64_t *hash, char violation[256]);
 /** Draws options from a seed: which faults there are, and how many. */
 void sim_draw(struct sim_options *options, uint64_t seed);
+/** The same for worlds of two hours with more leases than one answer of the store shows. */
+void sim_draw_long(struct sim_options *options, uint64_t seed);
 /** One of SIM_LARGE_N worlds of 2,000 leases and 20 workers. */
 void sim_draw_large(struct sim_options *options, uint64_t number);
 void sim_print_options(const struct sim_options *options);

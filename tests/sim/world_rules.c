@@ -342,6 +342,8 @@ static void scene(const void *user, uint64_t number, bool with_rule, struct sim_
     o->shards = 2 + number % 3;
     o->handoff_ms = o->lease_duration_ms;
     o->budget_bytes = 64 << 20;
+    o->poll_idle_ms = 500;
+    o->sync_interval_ms = 10000;
     o->put_every_ms = 20;
     o->callback_ms = 5;
     o->callback_timeout_ms = 600000;
