@@ -101,13 +101,14 @@ kcl_rc kcl_table_reserve(struct kcl_table *table, const struct kcl_changes *chan
 /*
  * Its owner lives and stays, and nobody else wanted it. The owner has its reasons
  * and often gets it back: a while later, lest the lease goes round in circles.
+ * In a hold it was taken from an owner that came back too late.
  */
 static bool is_given_up(const struct kcl_table *table, const kcl_lease *before, const kcl_lease *after)
 {
     const kcl_member *owner = kcl_table_member(table, before->owner);
 
-    return owner != NULL && owner->state == KCL_MEMBER_ACTIVE && before->next == NULL && before->pending_seek == NULL &&
-           after->state == KCL_LEASE_OPEN && after->owner == NULL;
+    return table->hold_ms == 0 && owner != NULL && owner->state == KCL_MEMBER_ACTIVE && before->next == NULL &&
+           before->pending_seek == NULL && after->state == KCL_LEASE_OPEN && after->owner == NULL;
 }
 
 static void put_lease(struct kcl_table *table, struct kcl_lease_block *block, uint64_t asked_ms)

@@ -320,14 +320,41 @@ static void one_that_stood_aside_is_trusted_again(void **state)
     kcl_table_fini(&f.table);
 }
 
+static void learn_hold(int64_t hold_ms)
+{
+    const kcl_store_answer answer = {.status = KCL_STORE_OK, .hold_ms = hold_ms};
+
+    kcl_table_learn(&f.table, &answer);
+}
+
+/* The store takes its leases from a worker that was cut off for too long: that is no reason to give it fewer. */
+static void what_is_taken_away_in_a_hold_was_not_given_up(void **state)
+{
+    (void)state;
+    set_fleet(3, 6);
+    learn_hold(2000);
+    assert_int_equal(give_up_all(1), 2);
+    learn_hold(0);
+    while (plan()) {
+    }
+    assert_int_equal(held(1), 2);
+    assert_int_equal(spread(NONE), 0);
+    kcl_table_fini(&f.table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_rests_when_nobody_asked_for_it),  cmocka_unit_test(one_that_gives_up_all_gets_no_others),
-        cmocka_unit_test(one_lease_goes_to_another),          cmocka_unit_test(it_comes_back_when_nobody_else_has_room),
-        cmocka_unit_test(balancing_does_not_bring_it_back),   cmocka_unit_test(after_ten_minutes_it_gets_others),
-        cmocka_unit_test(after_an_hour_it_is_like_any_other), cmocka_unit_test(one_that_stood_aside_is_trusted_again),
+        cmocka_unit_test(it_rests_when_nobody_asked_for_it),
+        cmocka_unit_test(one_that_gives_up_all_gets_no_others),
+        cmocka_unit_test(one_lease_goes_to_another),
+        cmocka_unit_test(it_comes_back_when_nobody_else_has_room),
+        cmocka_unit_test(balancing_does_not_bring_it_back),
+        cmocka_unit_test(after_ten_minutes_it_gets_others),
+        cmocka_unit_test(after_an_hour_it_is_like_any_other),
+        cmocka_unit_test(one_that_stood_aside_is_trusted_again),
         cmocka_unit_test(a_third_one_gets_its_share),
+        cmocka_unit_test(what_is_taken_away_in_a_hold_was_not_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
