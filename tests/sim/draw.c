@@ -21,7 +21,7 @@ static void draw_faults(struct sim_options *o, struct kcl_rng *rng)
     } rows[] = {{SIM_SPLIT, 2, 5},   {SIM_MERGE, 3, 4},        {SIM_TRIM, 4, 3},          {SIM_CRASH, 2, 3},
                 {SIM_FREEZE, 2, 3},  {SIM_CUT, 3, 3},          {SIM_JOIN, 2, 4},          {SIM_LEAVE, 2, 2},
                 {SIM_PAUSE, 5, 3},   {SIM_SEEK, 5, 3},         {SIM_WIPE, 4, 2},          {SIM_SNAPSHOT, 4, 2},
-                {SIM_RESTART, 6, 2}, {SIM_STORE_FREEZE, 5, 2}, {SIM_CLOCK_FORWARD, 6, 2}, {SIM_CLOCK_BACK, 6, 2},
+                {SIM_RESTART, 3, 4}, {SIM_STORE_FREEZE, 5, 2}, {SIM_CLOCK_FORWARD, 6, 2}, {SIM_CLOCK_BACK, 6, 2},
                 {SIM_MUTE, 8, 2},    {SIM_DEAF, 8, 1},         {SIM_REPLACE, 5, 3},       {SIM_STRANGER, 8, 1},
                 {SIM_STORM, 5, 2},   {SIM_RETENTION, 8, 2},    {SIM_REMADE, 12, 1},       {SIM_DOUBLE, 10, 2},
                 {SIM_BLACKOUT, 8, 1}};
@@ -200,7 +200,7 @@ void sim_draw_long(struct sim_options *o, uint64_t seed)
     o->run_ms = 2 * SIM_HOUR_MS;
     o->settle_ms = 900000;
     o->workers = 2 + kcl_rng_below(&rng, 2);
-    o->shards = 300 + kcl_rng_below(&rng, 101);
+    o->shards = kcl_rng_below(&rng, 5) == 0 ? 600 : 300 + kcl_rng_below(&rng, 101);
     o->handoff_ms = o->lease_duration_ms;
     o->poll_idle_ms = 60000;
     o->sync_interval_ms = 120000;
@@ -210,7 +210,7 @@ void sim_draw_long(struct sim_options *o, uint64_t seed)
     o->callback_timeout_ms = 600000;
     o->on_failure_attempts = 1;
     o->lost_request = sometimes(&rng, 3, 50);
-    o->lost_answer = sometimes(&rng, 3, 50);
+    o->lost_answer = sometimes(&rng, 3, 200);
     o->delayed_request = sometimes(&rng, 3, 30);
     o->lost_notify = sometimes(&rng, 2, 1000);
     o->stream_error = sometimes(&rng, 3, 100);

@@ -11,11 +11,12 @@
  *   S4  no record is skipped
  *   S5  no callback begins with an older token than one that has begun before
  *   S6  the store gives leases to living members only, and generations do not run away
- *   S7  who knows all, and was not away for an hour, is not told to forget it
+ *   S7  who believes to know all leases does, and is not told to forget them unless it was away for an hour
  */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kcl/base/generation.h"
@@ -398,19 +399,78 @@ void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const stru
 }
 
 /* What was deleted an hour ago is not remembered: who has heard of nothing since must begin anew. */
+static bool tells_to_forget(const struct kcl_store_reply *reply)
+{
+    for (size_t i = 0; i < reply->changes.count; i++) {
+        if (reply->changes.entries[i].kind == KCL_CHANGE_RESET) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_reset(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_reply *reply)
 {
     const struct kcl_table *table = kcl_router_table(worker->router);
     bool registers = reply->kind == KCL_STORE_JOIN || reply->kind == KCL_STORE_REJOIN_ALL;
     int64_t away_ms = (reply->answer.server_us - table->server_us) / 1000;
-    if (registers || !table->complete || !kcl_generation_same(table->generation, reply->answer.generation) ||
-        away_ms >= (int64_t)SIM_HOUR_MS) {
+    bool same = kcl_generation_same(table->generation, reply->answer.generation);
+    if (!registers && table->complete && same && away_ms < (int64_t)SIM_HOUR_MS && tells_to_forget(reply)) {
+        sim_violation(w, "S7: w%zu is told to forget all that it was told %" PRId64 " ms before", worker->index,
+                      away_ms);
+    }
+}
+
+struct view {
+    struct sim_world *w;
+    const struct sim_worker *worker;
+};
+
+static void see_nothing(void *user)
+{
+    (void)user;
+}
+
+static void see_lease(void *user, const kcl_lease *lease)
+{
+    const struct view *view = user;
+    const struct kcl_table *table = kcl_router_table(view->worker->router);
+    if (lease->rev <= table->version && kcl_table_lease(table, lease->key) == NULL) {
+        sim_violation(view->w, "S7: w%zu knows all up to %" PRIu64 ", but not %s", view->worker->index, table->version,
+                      lease->key);
+    }
+}
+
+static void see_name(void *user, const char *name)
+{
+    (void)user;
+    (void)name;
+}
+
+static void see_member(void *user, const kcl_member *member)
+{
+    (void)user;
+    (void)member;
+}
+
+/* After a reply: who believes to know all does. Looked at where that may have changed. */
+void sim_ledger_knows(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_reply *reply,
+                      bool knew)
+{
+    const struct kcl_table *table = kcl_router_table(worker->router);
+    struct view view = {w, worker};
+    const kcl_store_sink sink = {see_nothing, see_lease, see_name, see_member, see_name, &view};
+    kcl_store_answer answer = {.more = 1};
+    kcl_error err;
+    if (reply->rc != KCL_OK || !table->complete || (knew && !tells_to_forget(reply))) {
         return;
     }
-    for (size_t i = 0; i < reply->changes.count; i++) {
-        if (reply->changes.entries[i].kind == KCL_CHANGE_RESET) {
-            sim_violation(w, "S7: w%zu is told to forget all that it was told %" PRId64 " ms before", worker->index,
-                          away_ms);
+    while (answer.more != 0) {
+        if (w->table.ops->read(w->operator_handle, answer.version, &sink, &answer, &err) != KCL_OK) {
+            abort();
+        }
+        if (!kcl_generation_same(table->generation, answer.generation)) {
+            return;
         }
     }
 }

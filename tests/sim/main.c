@@ -35,7 +35,7 @@
 #endif
 
 #define SEEDS      2000
-#define LONG_SEEDS 2
+#define LONG_SEEDS UINT64_C(2)
 #define HASH_SEEDS 20
 
 #define BUDGET_BYTES (UINT64_C(64) << 20)
@@ -177,7 +177,7 @@ static uint64_t slower(void)
 
 static uint64_t long_seeds(void)
 {
-    uint64_t count = (getenv("KCL_FULL") != NULL ? 20 : 1) * LONG_SEEDS / slower();
+    uint64_t count = (getenv("KCL_FULL") != NULL ? 20 * LONG_SEEDS : LONG_SEEDS) / slower();
     return count > 0 ? count : 1;
 }
 

@@ -307,7 +307,9 @@ static void on_replies(struct sim_world *w, struct sim_worker *worker, struct si
     size_t i = 0;
     for (const struct kcl_store_node *node = event->group.first; node != NULL; node = node->next, i++) {
         sim_ledger_told(w, worker, &node->ask, &event->replies[i], event->era);
+        bool knew = kcl_router_table(worker->router)->complete;
         kcl_router_on_store(worker->router, sim_local_ms(worker), &event->replies[i]);
+        sim_ledger_knows(w, worker, &event->replies[i], knew);
     }
 }
 

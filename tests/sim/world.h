@@ -434,6 +434,9 @@ void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const stru
 /** A worker has been told so; `era` is when the store did it. */
 void sim_ledger_told(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_ask *ask,
                      const struct kcl_store_reply *reply, uint64_t era);
+/** It has taken the reply in; `knew`: it believed to know all leases before. */
+void sim_ledger_knows(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_reply *reply,
+                      bool knew);
 /** An operator's seek was done: reading is to begin at `index`. */
 void sim_ledger_seek(struct sim_world *w, int shard, size_t index);
 /** Records that are gone need not be read. */
