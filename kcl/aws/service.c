@@ -9,6 +9,7 @@
 #include "kcl/aws/kinesis_control.h"
 #include "kcl/aws/kinesis_data.h"
 #include "kcl/base/alloc.h"
+#include "kcl/base/clock.h"
 #include "kcl/base/error.h"
 
 #define REQUEST_LIMIT ((size_t)2 * 1024 * 1024)
@@ -240,6 +241,11 @@ static kcl_rc read_description(struct ask *a, const struct kcl_net_answer *n, kc
     memcpy(a->answer.stream_name, summary.name, sizeof(a->answer.stream_name));
     a->answer.created_s = summary.created_ms / 1000;
     a->answer.active = strcmp(summary.status, "ACTIVE") == 0 || strcmp(summary.status, "UPDATING") == 0;
+    if (!a->answer.active) {
+        char text[KCL_NAME_SIZE + 64];
+        int size = snprintf(text, sizeof(text), "stream %s is still %s", summary.name, summary.status);
+        a->answer.what = kcl_text_new(text, (size_t)size);
+    }
     return KCL_OK;
 }
 
@@ -268,6 +274,9 @@ static kcl_rc read_records(struct ask *a, struct kcl_net_answer *n, kcl_error *e
     n->body = NULL; /* taken over */
     kcl_rc rc = kcl_get_records_answer(body, n->body_size, &out->block, &out->iterator, &out->shards, err);
     out->at_end = rc == KCL_OK && out->iterator == NULL;
+    if (rc == KCL_OK) {
+        out->block->batch.fetched_ms = kcl_clock_wall_ms();
+    }
     return rc;
 }
 

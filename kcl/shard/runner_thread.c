@@ -542,11 +542,14 @@ kcl_rc kcl_runners_new(struct kcl_runners **out, const struct kcl_runners_option
     }
     r->options = *options;
     r->callbacks = *options->callbacks;
-    (void)snprintf(r->stream, sizeof(r->stream), "%s", options->stream);
     r->options.callbacks = NULL;
-    r->options.stream = NULL;
     *out = r;
     return KCL_OK;
+}
+
+void kcl_runners_name_stream(struct kcl_runners *runners, const char *stream)
+{
+    (void)snprintf(runners->stream, sizeof(runners->stream), "%s", stream);
 }
 
 void kcl_runners_free(struct kcl_runners *runners)

@@ -41,7 +41,6 @@ struct kcl_runners;
 struct kcl_runners_options {
     const kcl_processor_callbacks *callbacks; /* copied */
     void *user;                               /* for `create` */
-    const char *stream;                       /* copied */
     size_t stack_bytes;                       /* 0: the system's default */
     uint64_t store_timeout_ms;                /* longest wait of a checkpoint call */
     const _Atomic uint64_t *life_until_ms;    /* borrowed: CLOCK_BOOTTIME; 0: over */
@@ -50,6 +49,8 @@ struct kcl_runners_options {
 };
 
 KCL_MUST_CHECK kcl_rc kcl_runners_new(struct kcl_runners **out, const struct kcl_runners_options *options);
+/** What the callbacks are told the stream's name is; before the first START. */
+void kcl_runners_name_stream(struct kcl_runners *runners, const char *stream);
 /** Abandons every thread that still runs. Take what lies in the events mailbox before, and again after. */
 void kcl_runners_free(struct kcl_runners *runners);
 /** The port; valid until kcl_runners_free. */

@@ -37,6 +37,7 @@ static void on_note(void *user, const struct kcl_router_note *note)
         }
         break;
     case ROUTER_NOTE_STREAM:
+        kcl_runners_name_stream(w->runners, note->text); /* it may have been configured by its ARN */
         kcl_store_thread_stream(w->store, note->text, note->epoch_s, note->born_ms);
         break;
     case ROUTER_NOTE_WAITING:
@@ -139,7 +140,7 @@ static kcl_rc make_store(struct kcl_worker *w)
     o.line.self.pid_started = w->host.pid_started;
     o.line.self.max_leases = numbers[KCL_OPTION_max_leases];
     o.line.lease_duration_ms = (int64_t)duration;
-    o.line.new_hold_ms = (int64_t)(duration / 8 < 500 ? duration / 8 : 500);
+    o.line.new_hold_ms = (int64_t)kcl_router_new_hold_ms(duration);
     o.line.require_existing = numbers[KCL_OPTION_require_existing] != 0;
     o.line.timeout_ms = (int64_t)(duration / 3);
     o.events = &w->events;
@@ -152,7 +153,6 @@ static kcl_rc make_runners(struct kcl_worker *w)
 {
     const struct kcl_runners_options o = {.callbacks = &w->config->callbacks,
                                           .user = w->config->processor_user,
-                                          .stream = kcl_config_text(w->config, KCL_OPTION_stream),
                                           .stack_bytes = w->config->numbers[KCL_OPTION_stack_bytes],
                                           .store_timeout_ms = w->config->numbers[KCL_OPTION_lease_duration_ms],
                                           .life_until_ms = &w->life_until_ms,

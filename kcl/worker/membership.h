@@ -33,7 +33,7 @@ enum kcl_membership_state {
 
 struct kcl_membership_options {
     uint64_t lease_duration_ms; /* D */
-    uint64_t heartbeat_ms;      /* H: a third of D, at most 500 ms */
+    uint64_t heartbeat_ms;      /* H: well below D/4, the gap that looks like a loss */
     struct kcl_trace *trace;
     uint64_t seed;
 };

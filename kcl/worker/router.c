@@ -20,7 +20,7 @@
 static uint64_t heartbeat_ms(uint64_t lease_duration_ms)
 {
     uint64_t eighth = lease_duration_ms / 8;
-    return eighth < 400 ? eighth : 400;
+    return eighth < 500 ? eighth : 500;
 }
 
 uint64_t kcl_router_new_hold_ms(uint64_t lease_duration_ms)
@@ -272,11 +272,13 @@ static void on_described(struct kcl_router *r, uint64_t now_ms, struct kcl_strea
                                                       .retry_after_ms = answer->retry_after_ms});
         return;
     }
-    if (answer->rc != KCL_OK) {
+    if (answer->rc != KCL_OK || !answer->active) {
         keep_error(r, answer->what);
-    } else if (answer->active && r->coordinator.sm.state == COORDINATOR_FINDING) {
+    } else if (r->coordinator.sm.state == COORDINATOR_FINDING) {
         r->epoch_s = answer->created_s;
         kcl_stream_watch_know(&r->watch, r->epoch_s);
+        kcl_text_release(r->last_error);
+        r->last_error = NULL;
         (void)kcl_string_copy(r->stream, sizeof(r->stream), answer->stream_name);
         int64_t born = answer->service_ms > BORN_MARGIN_MS ? answer->service_ms - BORN_MARGIN_MS : 0;
         r->options.on_note(r->options.user, &(struct kcl_router_note){.kind = ROUTER_NOTE_STREAM,

@@ -306,6 +306,18 @@ static void test_a_worker_reads_every_record_in_order(void **state)
     assert_int_equal(fixture->seen.destroyed, 2);
 }
 
+/* on_create looks at the name. */
+static void test_a_stream_that_is_given_by_its_arn_is_told_by_its_name(void **state)
+{
+    const char *by_arn[][2] = {{"stream", "arn:aws:kinesis:us-east-1:000000000000:stream/s"}};
+    (void)state;
+    put(0, 10);
+    kcl_worker *worker = make_worker(by_arn, 1);
+    wanted_records = 10;
+    assert_true(wait_until(all_records));
+    stop(worker);
+}
+
 static void test_a_failed_batch_is_delivered_again(void **state)
 {
     (void)state;
@@ -610,6 +622,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_worker_reads_every_record_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_stream_that_is_given_by_its_arn_is_told_by_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failed_batch_is_delivered_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_restart_goes_on_after_the_checkpoint, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_checkpoints_by_hand_are_stored_or_refused, set_up, tear_down),

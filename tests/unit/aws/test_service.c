@@ -11,9 +11,10 @@
 #include "tests/support/http_server.h"
 #include "tests/support/test.h"
 
-#define DESCRIPTION                                                                                                    \
+#define DESCRIPTION_IN(status)                                                                                         \
     "{\"StreamDescriptionSummary\":{\"StreamName\":\"orders\",\"StreamARN\":\"arn:x\",\"StreamStatus\":"               \
-    "\"UPDATING\",\"StreamCreationTimestamp\":1548118964.772}}"
+    "\"" status "\",\"StreamCreationTimestamp\":1548118964.772}}"
+#define DESCRIPTION DESCRIPTION_IN("UPDATING")
 #define SHARD(id)                                                                                                      \
     "{\"ShardId\":\"" id "\",\"HashKeyRange\":{\"StartingHashKey\":\"0\",\"EndingHashKey\":\"9\"},"                    \
     "\"SequenceNumberRange\":{\"StartingSequenceNumber\":\"77\"}}"
@@ -112,6 +113,21 @@ static void expect_in_request(struct fixture *f, unsigned n, const char *words)
     free(text);
 }
 
+static void test_a_stream_that_is_not_active_is_named_with_its_state(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const struct kcl_http_reply replies[] = {{.bytes = kcl_http_text(200, "", DESCRIPTION_IN("DELETING"))}};
+    start(&f, replies, 1, "orders");
+    const struct kcl_stream_ask a = {.slot = 3, .op = 9, .kind = KCL_STREAM_DESCRIBE};
+    struct kcl_stream_answer answer = ask(&f, &a);
+    assert_int_equal(answer.rc, KCL_OK);
+    assert_false(answer.active);
+    assert_string_equal(answer.what->data, "stream orders is still DELETING");
+    kcl_stream_answer_fini(&answer);
+    stop(&f);
+}
+
 static void test_describe(void **state)
 {
     (void)state;
@@ -195,10 +211,12 @@ static void test_iterator_then_records(void **state)
     assert_int_equal(answer.rc, KCL_OK);
     assert_string_equal(answer.iterator->data, "it");
     a = (struct kcl_stream_ask){.kind = KCL_STREAM_RECORDS, .shard = "s-1", .iterator = answer.iterator, .limit = 100};
+    int64_t before_ms = kcl_clock_wall_ms();
     struct kcl_stream_answer page = ask(&f, &a);
     kcl_stream_answer_fini(&answer);
     assert_int_equal(page.rc, KCL_OK);
     assert_int_equal(page.block->batch.records_count, 1);
+    assert_in_range(page.block->batch.fetched_ms, before_ms, kcl_clock_wall_ms());
     assert_true(page.at_end);
     assert_null(page.iterator);
     assert_int_equal(page.bytes, strlen(records));
@@ -403,6 +421,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_a_stream_that_is_not_active_is_named_with_its_state),
         cmocka_unit_test(test_list_follows_its_pages),
         cmocka_unit_test(test_failure_in_a_later_page_fails_the_list),
         cmocka_unit_test(test_iterator_then_records),

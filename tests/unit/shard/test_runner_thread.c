@@ -167,13 +167,13 @@ static void begin(struct world *w)
     atomic_store(&w->life_until_ms, UINT64_MAX);
     o.callbacks = &callbacks;
     o.user = &w->user;
-    o.stream = "orders";
     o.stack_bytes = 256 * 1024;
     o.store_timeout_ms = PATIENCE_MS;
     o.life_until_ms = &w->life_until_ms;
     o.events = &w->events;
     o.event_kind = EVENT_KIND;
     assert_int_equal(kcl_runners_new(&w->runners, &o), KCL_OK);
+    kcl_runners_name_stream(w->runners, "orders");
     w->port = kcl_runners_port(w->runners);
 }
 
@@ -336,7 +336,6 @@ static void a_batch_may_be_kept_even_an_empty_one(void **unused)
     /* A second set of threads, with a processor that has only what is required. */
     callbacks.process_records = keep_batch;
     o.callbacks = &callbacks;
-    o.stream = "orders";
     o.store_timeout_ms = 1000;
     o.life_until_ms = &w.life_until_ms;
     o.events = &w.events;
@@ -500,7 +499,6 @@ static void a_call_without_an_answer_ends(void **unused)
     callbacks.process_records = on_records;
     o.callbacks = &callbacks;
     o.user = &w.user;
-    o.stream = "orders";
     o.store_timeout_ms = 1;
     o.life_until_ms = &w.life_until_ms;
     o.events = &w.events;
@@ -678,7 +676,6 @@ static void many_threads_at_once(void **unused)
 
         callbacks.process_records = keep_batch;
         o.callbacks = &callbacks;
-        o.stream = "orders";
         o.stack_bytes = 128 * 1024;
         o.store_timeout_ms = 1000;
         o.life_until_ms = &w.life_until_ms;
