@@ -37,6 +37,7 @@ KCL_BEGIN_DECLS
     X(KCL_EFULL, -16, LATER, "a limit in bytes or entries is reached")                                                 \
     X(KCL_ECLOSED, -17, LATER, "closed meanwhile")                                                                     \
     X(KCL_EBUSY, -18, LATER, "the resource is being changed")                                                          \
+    X(KCL_ENOTACTIVE, -19, LATER, "the stream is not ACTIVE")                                                          \
     X(KCL_EFENCED, -20, FENCED, "another owner holds the lease")                                                       \
     X(KCL_ECONFIG, -30, CONFIG, "an option has a value that does not work")                                            \
     X(KCL_EOPTION, -31, CONFIG, "no such option")                                                                      \

@@ -67,6 +67,8 @@ KCL_API void kcl_worker_request_shutdown(kcl_worker *worker);
  * @retval KCL_ETIMEDOUT  it still runs
  * @retval KCL_EBUSY      it ended because the shutdown's deadline passed or shutdown was
  *                        requested twice; `err` says what was left
+ * @retval KCL_ENOTACTIVE it could not start: the stream was not ACTIVE within start_timeout_ms;
+ *                        `err` says what it was
  * @retval KCL_ESTATE     it was not started
  * @retval others         why it could not start or had to end
  * @since 0.1

@@ -25,6 +25,7 @@ enum kcl_retry_kind kcl_retry_kind(kcl_rc rc)
     case KCL_ETHROTTLED:
         return KCL_RETRY_THROTTLE;
     case KCL_EBUSY:
+    case KCL_ENOTACTIVE:
         return KCL_RETRY_BUSY;
     case KCL_EITERATOR:
     case KCL_ETOKEN:

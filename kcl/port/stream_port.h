@@ -54,7 +54,7 @@ struct kcl_stream_answer {
     enum kcl_stream_ask_kind kind;
     kcl_rc rc;
     uint64_t retry_after_ms; /* what the service asked for; 0 nothing */
-    struct kcl_text *what;   /* with an error: the sentence for the log; may be NULL */
+    struct kcl_text *what;   /* with an error, or a stream that is not active: the sentence of it; may be NULL */
     int64_t service_ms;      /* the service's clock when it answered, epoch ms; 0 unknown */
     /* DESCRIBE */
     char stream_name[KCL_NAME_SIZE];

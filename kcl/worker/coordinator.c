@@ -70,7 +70,7 @@ static void stop(struct kcl_coordinator *c, uint64_t now_ms, kcl_rc rc, const ch
     add(c, out, COORDINATOR_ENDED)->rc = rc;
 }
 
-/* An error that no repetition will mend ends a start; any other is told every 10 s until the time-out. */
+/* An error that no repetition will mend ends a start; any other is waited out until the time-out. */
 static void on_start_error(struct kcl_coordinator *c, uint64_t now_ms, kcl_rc rc, struct kcl_coordinator_effects *out)
 {
     c->last_rc = rc;
@@ -95,15 +95,17 @@ static void on_described(struct kcl_coordinator *c, uint64_t now_ms, const struc
     if (event->rc == KCL_OK && event->active) {
         kcl_sm_move(&c->sm, now_ms, COORDINATOR_JOINING, "found");
         c->next_ms = KCL_NEVER;
+        c->last_rc = KCL_OK;
         add(c, out, COORDINATOR_JOIN);
         return;
     }
-    kcl_rc rc = event->rc == KCL_OK ? KCL_EBUSY : event->rc;
+    /* KCL_EBUSY is how a shutdown ends that left something. */
+    kcl_rc rc = event->rc == KCL_OK || event->rc == KCL_EBUSY ? KCL_ENOTACTIVE : event->rc;
     on_start_error(c, now_ms, rc, out);
     if (c->sm.state != COORDINATOR_FINDING) {
         return;
     }
-    if (rc == KCL_EBUSY) {
+    if (rc == KCL_ENOTACTIVE) {
         c->next_ms = now_ms + NOT_ACTIVE_PAUSE_MS;
         return;
     }
@@ -337,7 +339,7 @@ void kcl_coordinator_step(struct kcl_coordinator *c, uint64_t now_ms, bool may_a
         break;
     case COORDINATOR_STORE_ERROR:
         if (c->sm.state == COORDINATOR_JOINING) {
-            on_start_error(c, now_ms, event->rc, out);
+            on_start_error(c, now_ms, event->rc == KCL_EBUSY ? KCL_ESTORE : event->rc, out);
         }
         break;
     case COORDINATOR_JOINED:

@@ -86,7 +86,7 @@ enum kcl_coordinator_effect_kind {
     COORDINATOR_FORGET,       /* `key`: the remembered token is of no use any more */
     COORDINATOR_STOP_ALL,     /* stop delivering for good, everywhere */
     COORDINATOR_WAITING,      /* still trying to start: `rc`; every 10 s */
-    COORDINATOR_ENDED         /* with `rc`; KCL_EBUSY: something was left */
+    COORDINATOR_ENDED         /* with `rc`; KCL_EBUSY: a shutdown left something, and nothing else */
 };
 
 struct kcl_coordinator_effect {

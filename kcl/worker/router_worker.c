@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,8 +202,14 @@ static void release(struct kcl_router *r, uint64_t now_ms, const struct kcl_coor
 static void tell_ended(struct kcl_router *r, kcl_rc rc)
 {
     const char *text = rc == KCL_OK ? "" : rc == KCL_EBUSY ? r->left : kcl_rc_text(rc);
+    char in_time[KCL_ERROR_MESSAGE_MAX];
     if (rc != KCL_OK && rc != KCL_EBUSY && r->last_error != NULL) {
         text = r->last_error->data;
+    }
+    if (rc == KCL_ENOTACTIVE) {
+        (void)snprintf(in_time, sizeof(in_time), "%s: not ACTIVE within %" PRIu64 " ms", text,
+                       r->options.start_timeout_ms);
+        text = in_time;
     }
     r->ended = true;
     r->stopped = true;

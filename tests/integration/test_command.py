@@ -337,6 +337,14 @@ class Start(Base):
             code, out = consumer.wait()
             self.assertEqual((code, len(out.splitlines())), (0, 1), consumer.log)
 
+    @kcl_local_only('its time cannot be held')
+    def test_a_stream_that_stays_in_creation_is_given_up(self):
+        with Local(KCL_LOCAL, '--create-ms', '60000') as slow:
+            slow.ok('CreateStream', StreamName='s', ShardCount=1)
+            self.assert_one_line(self.consume('--stream', 's', '--app', 'a', '--memory', '--endpoint',
+                                              f'http://127.0.0.1:{slow.port}'),
+                                 1, 'stream s is still CREATING: not ACTIVE within 1500 ms', 'KCL_ENOTACTIVE')
+
     def test_a_redis_that_refuses_the_user_ends_it_at_once(self):
         url = f'redis://somebody:hidden-word@127.0.0.1:{self.redis.port}'
         for command in (('consume', *self.options(self.stream(1), 'a', '--start-timeout', '0')),

@@ -256,7 +256,9 @@ static inline void rig_describe(struct rig *r, int64_t created_s, bool active)
                                        .stream_name = "s",
                                        .service_ms = RIG_SERVICE_MS};
 
+    answer.what = active ? NULL : kcl_text_new("stream s is still CREATING", 26);
     kcl_router_on_stream(r->router, r->now_ms, &answer);
+    kcl_stream_answer_fini(&answer);
 }
 
 /* The answer to the list that is out: one shard. */

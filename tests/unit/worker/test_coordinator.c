@@ -15,10 +15,11 @@ static struct kcl_map held;
 static uint64_t now_ms;
 
 static bool may_act;
+static bool stream_active;
 
 static void step(enum kcl_coordinator_event_kind kind, kcl_rc rc)
 {
-    const struct kcl_coordinator_event event = {.kind = kind, .op = c.waiting_op, .rc = rc, .active = true};
+    const struct kcl_coordinator_event event = {.kind = kind, .op = c.waiting_op, .rc = rc, .active = stream_active};
     kcl_coordinator_step(&c, now_ms, may_act, &event, &out);
 }
 
@@ -27,6 +28,7 @@ static void start(uint64_t start_timeout_ms)
 {
     now_ms = 1000000;
     may_act = false;
+    stream_active = true;
     kcl_table_init(&table);
     kcl_map_init(&held);
     const struct kcl_coordinator_options options = {.self = "w#1",
@@ -188,6 +190,32 @@ static void test_without_a_time_out_it_is_asked_for_for_ever(void **state)
     assert_int_equal(c.sm.state, COORDINATOR_FINDING);
 }
 
+/* KCL_EBUSY says that a shutdown left something: no start ends with it. */
+static void test_a_stream_that_does_not_become_active_is_an_end_of_its_own(void **state)
+{
+    static const kcl_rc answers[] = {KCL_OK, KCL_EBUSY};
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        start(5000);
+        stream_active = false;
+        step(COORDINATOR_DESCRIBED, answers[i]);
+        assert_int_equal(c.sm.state, COORDINATOR_FINDING);
+        now_ms += 5000;
+        step(COORDINATOR_TICK, KCL_OK);
+        assert_ended(KCL_ENOTACTIVE);
+    }
+}
+
+static void test_a_store_that_is_busy_at_the_start_left_nothing(void **state)
+{
+    (void)state;
+    step(COORDINATOR_STORE_ERROR, KCL_EBUSY);
+    now_ms += 5000;
+    step(COORDINATOR_TICK, KCL_OK);
+    step(COORDINATOR_GONE, KCL_OK);
+    assert_ended(KCL_ESTORE);
+}
+
 static void test_what_no_repetition_mends_ends_a_start_at_once(void **state)
 {
     static const kcl_rc refusals[] = {KCL_ENOSTREAM, KCL_EACCESS, KCL_ECREDENTIALS, KCL_EREGION};
@@ -205,6 +233,8 @@ int main(void)
         cmocka_unit_test(test_a_stream_that_does_not_answer_is_asked_for_until_the_time_is_over),
         cmocka_unit_test(test_without_a_time_out_it_is_asked_for_for_ever),
         cmocka_unit_test(test_what_no_repetition_mends_ends_a_start_at_once),
+        cmocka_unit_test(test_a_stream_that_does_not_become_active_is_an_end_of_its_own),
+        cmocka_unit_test_setup_teardown(test_a_store_that_is_busy_at_the_start_left_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_start_that_runs_out_of_time_takes_its_join_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_shutdown_before_the_join_was_answered_is_clean, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_member_that_cannot_say_goodbye_says_so, set_up, tear_down),

@@ -95,6 +95,44 @@ static void test_nothing_is_asked_after_the_end(void **state)
     assert_true(kcl_router_due_ms(f.router) == KCL_NEVER);
 }
 
+/* Up to the description that is out; the start gives up after 3 s. */
+static void start_for_3_s(void)
+{
+    struct kcl_router_options o = rig_options(&f, SELF);
+    memset(&t, 0, sizeof(t));
+    o.start_timeout_ms = 3000;
+    rig_init_with(&f, &o);
+}
+
+static void test_a_start_that_waits_for_the_stream_in_vain_names_it_and_its_state(void **state)
+{
+    (void)state;
+    start_for_3_s();
+    rig_describe(&f, 1, false);
+    f.now_ms += 3000;
+    kcl_router_turn(f.router, f.now_ms);
+    assert_true(f.ended);
+    assert_int_equal(f.rc, KCL_ENOTACTIVE);
+    assert_string_equal(f.text, "stream s is still CREATING: not ACTIVE within 3000 ms");
+}
+
+static void test_what_was_waited_for_before_is_not_why_a_start_fails(void **state)
+{
+    (void)state;
+    start_for_3_s();
+    rig_describe(&f, 1, false);
+    f.now_ms += 500;
+    kcl_router_turn(f.router, f.now_ms);
+    rig_describe(&f, 1, true);
+    f.now_ms += 2500; /* the join is not answered */
+    kcl_router_turn(f.router, f.now_ms);
+    f.now_ms += 1000;
+    kcl_router_turn(f.router, f.now_ms);
+    assert_true(f.ended);
+    assert_int_equal(f.rc, KCL_ETIMEDOUT);
+    assert_null(strstr(f.text, "CREATING"));
+}
+
 static void test_another_living_worker_of_the_same_name_is_told_of(void **state)
 {
     (void)state;
@@ -494,6 +532,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_no_callback_begins_any_more_when_the_leave_is_sent, tear_down),
         cmocka_unit_test_teardown(test_nothing_is_asked_after_the_end, tear_down),
+        cmocka_unit_test_teardown(test_a_start_that_waits_for_the_stream_in_vain_names_it_and_its_state, tear_down),
+        cmocka_unit_test_teardown(test_what_was_waited_for_before_is_not_why_a_start_fails, tear_down),
         cmocka_unit_test_teardown(test_another_living_worker_of_the_same_name_is_told_of, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_does_not_plan_reads_the_whole_table_again_too, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_there_was_no_memory_for_is_started_later, tear_down),
