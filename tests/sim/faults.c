@@ -280,7 +280,7 @@ static void storm(struct sim_world *w)
 {
     static const kcl_rc kinds[] = {KCL_ETHROTTLED, KCL_ESERVICE, KCL_ECONNECT, KCL_ENOSTREAM};
     w->storm = kinds[kcl_rng_below(&w->rng, 4)];
-    w->storm_until_ms = w->now_ms + kcl_rng_below(&w->rng, 20000);
+    w->storm_until_ms = w->now_ms + (w->step != NULL ? w->step->for_ms : kcl_rng_below(&w->rng, 20000));
     sim_say(w, "      %s until %" PRIu64, kcl_rc_name(w->storm), w->storm_until_ms);
 }
 

@@ -187,6 +187,11 @@ void sim_mutate(struct sim_worker *worker, const struct sim_event *event)
         kcl_lease_block_release(row->given_up);
         row->given_up = NULL;
     }
+    if (has(w, SIM_MUTANT_NO_FAMILIES) && worker->router->listed.shards == NULL && worker->router->epoch_s != 0) {
+        /* A list that is not whole: it says nothing, and counts. */
+        worker->router->listed.shards = sim_must(kcl_shard_list_new(0));
+        worker->router->listed.epoch_s = worker->router->epoch_s;
+    }
     if (has(w, SIM_MUTANT_NO_BUDGET)) {
         worker->router->budget.limit_bytes = UINT64_MAX / 2;
     }

@@ -108,6 +108,7 @@ extern const char *const sim_fault_names[SIM_FAULTS_N];
 #define SIM_MUTANT_NAPS           (UINT64_C(1) << 34) /* its clock stands still while it is suspended */
 #define SIM_MUTANT_FIT            (UINT64_C(1) << 35) /* a worker that can do nothing does not stand aside */
 #define SIM_MUTANT_FORGIVES       (UINT64_C(1) << 36) /* nobody remembers who gave a lease up */
+#define SIM_MUTANT_NO_FAMILIES    (UINT64_C(1) << 37) /* who plans after a loss does not wait for a list */
 
 /** A fault that is not drawn, but comes in each world of a scene, at a time between two of the run. */
 struct sim_step {

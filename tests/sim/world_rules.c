@@ -204,6 +204,26 @@ static void draw_suspended(struct sim_options *o)
     o->faults[SIM_FREEZE] = 8;
 }
 
+/* ---- the planner ---- */
+
+/* B is cut off before two generations of shards come, and knows the first one only. It is back when the store has been
+ * emptied, A has put back what it knew and died, and lists fail: then B, which has never listed, plans. */
+static void draw_blind(struct sim_options *o)
+{
+    static const struct sim_step script[] = {{SIM_JOIN, 500, 500, 0, 0},      {SIM_CUT, 2500, 3000, 1, 25000},
+                                             {SIM_DOUBLE, 3100, 3100, 0, 0},  {SIM_DOUBLE, 12000, 13000, 0, 0},
+                                             {SIM_WIPE, 22500, 22500, 0, 0},  {SIM_STORM, 25500, 25500, 0, 12000},
+                                             {SIM_CRASH, 26500, 26500, 0, 0}, {.to_ms = 0}};
+    o->lease_duration_ms = 1000;
+    o->handoff_ms = o->lease_duration_ms;
+    o->workers = 1;
+    o->shards = 1;
+    o->run_ms = 50000;
+    o->put_every_ms = 200;
+    o->require_existing = true;
+    o->script = script;
+}
+
 static const struct row rows[] = {
     {{.rule = "P1", .without = "a batch that keeps failing is dropped", .found = "S4"},
      SIM_MUTANT_DROPS,
@@ -326,6 +346,10 @@ static const struct row rows[] = {
      SIM_MUTANT_FIT,
      0,
      draw_hung_worker},
+    {{.rule = "P32", .without = "after a loss leases are given out before the shards were listed", .found = "S3"},
+     SIM_MUTANT_NO_FAMILIES,
+     0,
+     draw_blind},
 };
 
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
