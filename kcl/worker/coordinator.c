@@ -77,11 +77,27 @@ static void on_start_error(struct kcl_coordinator *c, uint64_t now_ms, kcl_rc rc
     kcl_error_class cls = kcl_rc_class(rc);
     if (cls == KCL_CLASS_CONFIG || cls == KCL_CLASS_CALLER || cls == KCL_CLASS_BUG) {
         stop(c, now_ms, rc, "refused", out);
-        return;
     }
-    if (now_ms - c->told_ms >= WAITING_TELL_MS) {
+}
+
+static bool is_starting(const struct kcl_coordinator *c)
+{
+    return c->sm.state == COORDINATOR_FINDING || c->sm.state == COORDINATOR_JOINING;
+}
+
+/* Why it has not started yet: the last answer, or that there is none. */
+static kcl_rc waits_for(const struct kcl_coordinator *c)
+{
+    kcl_rc none = c->sm.state == COORDINATOR_JOINING ? KCL_ESTORE : KCL_ETIMEDOUT;
+    return c->last_rc != KCL_OK ? c->last_rc : none;
+}
+
+/* By the clock: an attempt may take long, and so may the pause before the next. */
+static void tell_waiting(struct kcl_coordinator *c, uint64_t now_ms, struct kcl_coordinator_effects *out)
+{
+    if (is_starting(c) && now_ms - c->told_ms >= WAITING_TELL_MS) {
         c->told_ms = now_ms;
-        add(c, out, COORDINATOR_WAITING)->rc = rc;
+        add(c, out, COORDINATOR_WAITING)->rc = waits_for(c);
     }
 }
 
@@ -181,9 +197,8 @@ static void on_shutdown(struct kcl_coordinator *c, uint64_t now_ms, struct kcl_c
 
 static void check_deadlines(struct kcl_coordinator *c, uint64_t now_ms, struct kcl_coordinator_effects *out)
 {
-    bool starting = c->sm.state == COORDINATOR_FINDING || c->sm.state == COORDINATOR_JOINING;
-    if (starting && c->options.start_timeout_ms != 0 && now_ms - c->started_ms >= c->options.start_timeout_ms) {
-        c->result = c->last_rc == KCL_OK ? KCL_ETIMEDOUT : c->last_rc;
+    if (is_starting(c) && c->options.start_timeout_ms != 0 && now_ms - c->started_ms >= c->options.start_timeout_ms) {
+        c->result = waits_for(c);
         if (c->sm.state == COORDINATOR_JOINING) {
             leave(c, now_ms, "start time-out", out);
         } else {
@@ -369,6 +384,7 @@ void kcl_coordinator_step(struct kcl_coordinator *c, uint64_t now_ms, bool may_a
         break;
     }
     check_deadlines(c, now_ms, out);
+    tell_waiting(c, now_ms, out);
     if (c->sm.state == COORDINATOR_FINDING && c->waiting_op == 0 && now_ms >= c->next_ms) {
         c->waiting_op = ++c->op;
         c->next_ms = KCL_NEVER;
@@ -385,9 +401,12 @@ void kcl_coordinator_step(struct kcl_coordinator *c, uint64_t now_ms, bool may_a
 uint64_t kcl_coordinator_due_ms(const struct kcl_coordinator *c)
 {
     uint64_t due = c->waiting_op == 0 ? c->next_ms : KCL_NEVER;
-    bool starting = c->sm.state == COORDINATOR_FINDING || c->sm.state == COORDINATOR_JOINING;
-    if (starting && c->options.start_timeout_ms != 0 && c->started_ms + c->options.start_timeout_ms < due) {
-        due = c->started_ms + c->options.start_timeout_ms;
+    if (is_starting(c)) {
+        uint64_t timeout_ms = c->options.start_timeout_ms;
+        uint64_t end_ms = timeout_ms == 0 ? KCL_NEVER : c->started_ms + timeout_ms;
+        uint64_t tell_ms = c->told_ms + WAITING_TELL_MS;
+        end_ms = end_ms < tell_ms ? end_ms : tell_ms;
+        due = end_ms < due ? end_ms : due;
     }
     return c->deadline_ms < due ? c->deadline_ms : due;
 }

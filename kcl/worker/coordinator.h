@@ -114,7 +114,7 @@ struct kcl_coordinator {
     uint64_t waiting_op;
     uint64_t next_ms; /* when to ask for the stream again; KCL_NEVER */
     uint64_t started_ms;
-    uint64_t told_ms;     /* when WAITING was last told */
+    uint64_t told_ms;     /* when WAITING was last told; at first, the start */
     uint64_t deadline_ms; /* of the shutdown, or of leaving; KCL_NEVER */
     uint32_t attempt;
     uint32_t not_active;

@@ -216,6 +216,68 @@ static void test_a_store_that_is_busy_at_the_start_left_nothing(void **state)
     assert_ended(KCL_ESTORE);
 }
 
+static bool tells(kcl_rc *rc)
+{
+    bool told = false;
+    for (uint32_t i = 0; i < out.count; i++) {
+        if (out.effects[i].kind == COORDINATOR_WAITING) {
+            told = true;
+            *rc = out.effects[i].rc;
+        }
+    }
+    return told;
+}
+
+/* From one due time to the next; nothing that is asked is answered. Returns when it was told, which it must be. */
+static uint64_t wait_until_told(kcl_rc *rc)
+{
+    for (int i = 0; i < 100; i++) {
+        now_ms = kcl_coordinator_due_ms(&c);
+        assert_true(now_ms != KCL_NEVER);
+        step(COORDINATOR_TICK, KCL_OK);
+        if (tells(rc)) {
+            return now_ms;
+        }
+    }
+    fail();
+    return 0;
+}
+
+/* By the clock: whether something is out, or the pause before the next attempt, changes nothing. */
+static void test_what_a_start_waits_for_is_told_every_10_s(void **state)
+{
+    kcl_rc rc = KCL_OK;
+    (void)state;
+    start(30000);
+    assert_int_equal(wait_until_told(&rc), 1010000); /* the first answer never came */
+    assert_int_equal(rc, KCL_ETIMEDOUT);
+    now_ms += 8000;
+    step(COORDINATOR_DESCRIBED, KCL_ECONNECT);
+    assert_false(tells(&rc));
+    assert_int_equal(wait_until_told(&rc), 1020000);
+    assert_int_equal(rc, KCL_ECONNECT);
+    while (c.sm.state == COORDINATOR_FINDING) {
+        now_ms = kcl_coordinator_due_ms(&c);
+        step(COORDINATOR_TICK, KCL_OK);
+    }
+    assert_int_equal(now_ms, 1030000);
+    assert_ended(KCL_ECONNECT); /* and that is told by the end alone */
+}
+
+static void test_a_join_that_is_not_answered_is_told_every_10_s(void **state)
+{
+    kcl_rc rc = KCL_OK;
+    (void)state;
+    start(0);
+    now_ms += 3000;
+    step(COORDINATOR_DESCRIBED, KCL_OK);
+    assert_int_equal(wait_until_told(&rc), 1010000);
+    assert_int_equal(rc, KCL_ESTORE);
+    assert_int_equal(wait_until_told(&rc), 1020000);
+    step(COORDINATOR_JOINED, KCL_OK);
+    assert_int_equal(kcl_coordinator_due_ms(&c), KCL_NEVER);
+}
+
 static void test_what_no_repetition_mends_ends_a_start_at_once(void **state)
 {
     static const kcl_rc refusals[] = {KCL_ENOSTREAM, KCL_EACCESS, KCL_ECREDENTIALS, KCL_EREGION};
@@ -232,6 +294,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_stream_that_does_not_answer_is_asked_for_until_the_time_is_over),
         cmocka_unit_test(test_without_a_time_out_it_is_asked_for_for_ever),
+        cmocka_unit_test(test_what_a_start_waits_for_is_told_every_10_s),
+        cmocka_unit_test(test_a_join_that_is_not_answered_is_told_every_10_s),
         cmocka_unit_test(test_what_no_repetition_mends_ends_a_start_at_once),
         cmocka_unit_test(test_a_stream_that_does_not_become_active_is_an_end_of_its_own),
         cmocka_unit_test_setup_teardown(test_a_store_that_is_busy_at_the_start_left_nothing, set_up, tear_down),

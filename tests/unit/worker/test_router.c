@@ -129,7 +129,7 @@ static void test_what_was_waited_for_before_is_not_why_a_start_fails(void **stat
     f.now_ms += 1000;
     kcl_router_turn(f.router, f.now_ms);
     assert_true(f.ended);
-    assert_int_equal(f.rc, KCL_ETIMEDOUT);
+    assert_int_equal(f.rc, KCL_ESTORE);
     assert_null(strstr(f.text, "CREATING"));
 }
 
