@@ -7,9 +7,9 @@
 #include "kcl/base/error.h"
 #include "kcl/shard/runner_slot.h"
 
-static kcl_rc fail(const kcl_checkpointer *c, kcl_rc rc, const char *what, kcl_error *err)
+static kcl_rc fail(const kcl_checkpointer *c, kcl_rc rc, const char *what, const char *why, kcl_error *err)
 {
-    return kcl_error_set(err, rc, "%s of shard %s: %s", what, c->shard, kcl_rc_text(rc));
+    return kcl_error_set(err, rc, "%s of shard %s: %s", what, c->shard, why);
 }
 
 /* Takes the answer; true when it is the one that is waited for. */
@@ -74,7 +74,11 @@ static kcl_rc examine(kcl_checkpointer *c)
 static kcl_rc make_call(kcl_checkpointer *c, struct kcl_runner_event *event, const char *what, kcl_error *err)
 {
     kcl_rc rc = examine(c);
+    const char *why = kcl_rc_text(rc);
 
+    if (rc == KCL_ESTATE) {
+        why = "possible only inside a callback of that shard other than lease_lost";
+    }
     if (rc != KCL_OK) {
         kcl_runner_event_fini(event);
     } else {
@@ -89,8 +93,9 @@ static kcl_rc make_call(kcl_checkpointer *c, struct kcl_runner_event *event, con
             rc = KCL_EFENCED;
         }
         c->own.fenced = rc == KCL_EFENCED;
+        why = rc == KCL_ESTATE && event->commit ? "nothing is prepared" : kcl_rc_text(rc);
     }
-    return rc == KCL_OK ? KCL_OK : fail(c, rc, what, err);
+    return rc == KCL_OK ? KCL_OK : fail(c, rc, what, why, err);
 }
 
 static void set_position(struct kcl_runner_event *event, const kcl_position *at)
@@ -125,7 +130,7 @@ kcl_rc kcl_checkpoint_prepare(kcl_checkpointer *c, const kcl_position *at, const
     if (state_size > 0) {
         event.state = kcl_text_new(state, state_size);
         if (event.state == NULL) {
-            return fail(c, KCL_ENOMEM, "prepared checkpoint", err);
+            return fail(c, KCL_ENOMEM, "prepared checkpoint", kcl_rc_text(KCL_ENOMEM), err);
         }
     }
     return make_call(c, &event, "prepared checkpoint", err);

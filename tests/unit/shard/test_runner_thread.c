@@ -397,6 +397,9 @@ static int call_checkpoints(struct user *u, kcl_checkpointer *c)
         kcl_checkpoint_prepare(c, NULL, "state", 5, NULL) != KCL_OK || kcl_checkpoint_commit(c, NULL) != KCL_EPAST) {
         return 1;
     }
+    if (kcl_checkpoint_commit(c, &err) != KCL_ESTATE || strstr(err.message, "nothing is prepared") == NULL) {
+        return 1;
+    }
     u->rc_of_call = kcl_checkpoint(c, NULL, &err);
     return u->rc_of_call == KCL_EFENCED && strstr(err.message, "shardId-000000000042") != NULL &&
                    kcl_checkpoint(c, NULL, NULL) == KCL_EFENCED /* without asking again */
@@ -429,6 +432,9 @@ static void checkpoint_calls_wait_for_their_answer(void **unused)
     assert_true(call.commit);
     w.port.checkpoint_done(w.port.self, 4, call.op, KCL_EPAST);
     call = next_event(&w);
+    assert_true(call.commit);
+    w.port.checkpoint_done(w.port.self, 4, call.op, KCL_ESTATE);
+    call = next_event(&w);
     w.port.checkpoint_done(w.port.self, 4, call.op, KCL_EFENCED);
     assert_true(done(&w, KCL_RUNNER_RECORDS).ok);
     assert_true(carry(&w, KCL_RUNNER_LEASE_LOST));
@@ -452,6 +458,7 @@ static int call_wrongly(struct user *u, kcl_checkpointer *c)
 static void calls_at_the_wrong_moment_are_refused(void **unused)
 {
     struct world w;
+    kcl_error err = {0};
 
     (void)unused;
     start(&w);
@@ -459,7 +466,8 @@ static void calls_at_the_wrong_moment_are_refused(void **unused)
     submit(&w, KCL_RUNNER_RECORDS, one_record(), NULL);
     assert_true(done(&w, KCL_RUNNER_RECORDS).ok);
     assert_int_equal(kcl_checkpoint(w.user.c, NULL, NULL), KCL_ESTATE); /* no callback, and another thread */
-    assert_int_equal(kcl_checkpoint_commit(w.user.c, NULL), KCL_ESTATE);
+    assert_int_equal(kcl_checkpoint_commit(w.user.c, &err), KCL_ESTATE);
+    assert_non_null(strstr(err.message, "only inside a callback of that shard"));
     assert_string_equal(kcl_checkpointer_shard(w.user.c), "shardId-000000000042");
     assert_true(carry(&w, KCL_RUNNER_LEASE_LOST));
     assert_true(carry(&w, KCL_RUNNER_STOP));
