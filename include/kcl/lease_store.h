@@ -65,8 +65,9 @@
  *   8. A lease or member is missing (R25): all that is missing is forgotten, so
  *      that one deletion is one loss, but for a parent of a lease that has not
  *      started: it is made anew at the oldest record, without parents and hash
- *      range, which facts bring back. A new generation is opened as in 2; then REJOIN, and nothing else is done, but
- * join and rejoin go on. Looked for: what the answer would show (a page, after by->version), what the operation names
+ *      range, which facts bring back. A new generation is opened as in 2; then
+ *      REJOIN, and nothing else is done, but join and rejoin go on. Looked for: what
+ *      the answer would show (a page, after by->version), what the operation names
  *      (a claim: the parents, too; a cleanup: the children; an end: its children
  *      and their parents), at a heartbeat the next two of the list of changes in
  *      turn, at a rejoin the whole list. A seek of a missing lease opens the
@@ -363,7 +364,7 @@ typedef struct kcl_lease_store_ops {
      * Completes hand-offs whose deadline is over: owner = next. Not calm: HOLD.
      * Per entry (target is not looked at): GONE; REFUSED when rev differs, no next
      * is set, the deadline is not over, or next does not live. OK: pending seek
-     * applied, owner = next.
+     * applied, owner = next. Said again: REFUSED, rev differs.
      */
     kcl_rc (*force)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *moves, size_t count,
                     kcl_store_result *results, const kcl_store_sink *sink, kcl_store_answer *ans, kcl_error *err);
@@ -405,7 +406,7 @@ typedef struct kcl_lease_store_ops {
      * Deletes leases. Not calm: HOLD. Per entry: GONE; REFUSED when rev differs.
      * gone_from_stream = 0: also REFUSED unless it is ended and every child it
      * names has a lease that has started or is ended. 1: REFUSED when a living
-     * owner holds it (the shard is no longer listed).
+     * owner holds it (the shard is no longer listed). Said again: GONE.
      */
     kcl_rc (*cleanup)(kcl_store_handle *h, const kcl_store_caller *by, const kcl_store_move *leases, size_t count,
                       int gone_from_stream, kcl_store_result *results, const kcl_store_sink *sink,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file
- * Reading metrics by name. docs/metrics is generated from the same table.
+ * Reading metrics by name. docs/metrics.md is generated from the same table.
  *
  *   thread      any
  *   blocks      no

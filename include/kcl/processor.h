@@ -20,13 +20,16 @@
  *
  *   thread      all of them on the shard's own thread, never two at once; the
  *               callbacks of different shards run at the same time
+ *   stack       256 KiB, or what the option `stack_bytes` says
  *   signals     blocked on that thread, but for SEGV, BUS, FPE, ILL, TRAP and ABRT
  *   may block   yes: a slow callback holds up its own shard only. After
  *               `callback_timeout_ms` another worker gets the lease, and the thread
  *               is left to finish, fenced. While two or more hang and none returns,
  *               the worker stands aside: the others get all its leases. A worker
  *               without any other gets the lease back
- *   return      0 for success, anything else for failure
+ *   return      0 for success, anything else for failure. A pause before the next try is
+ *               0.2 s, twice as long after each failure, 30 s at most, less up to a half
+ *               by chance
  */
 #ifndef KCL_PROCESSOR_H
 #define KCL_PROCESSOR_H

@@ -93,7 +93,12 @@ typedef struct kcl_batch {
     uint64_t token;     /* fencing token of this ownership of the shard */
 } kcl_batch;
 
-/** Keeps the block of a batch until kcl_batch_release. Any number of times. @since 0.1 */
+/**
+ * Keeps a batch and its block until kcl_batch_release. Any number of times.
+ *
+ * @return `batch` itself: it stays valid beside its records; NULL for NULL
+ * @since 0.1
+ */
 KCL_API const kcl_batch *kcl_batch_retain(const kcl_batch *batch);
 
 /** Gives back one kcl_batch_retain. NULL is fine. @since 0.1 */

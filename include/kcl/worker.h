@@ -52,7 +52,8 @@ KCL_API KCL_MUST_CHECK kcl_rc kcl_worker_run(kcl_worker *worker, kcl_error *err)
 /**
  * Asks the worker to stop: it takes no new leases, hands each one on as soon as
  * its shard has drained, and leaves. A second call stops delivering, gives
- * everything back within a second and ends. Returns at once.
+ * everything back within a second and ends. Before kcl_worker_start: the run ends
+ * at once with KCL_OK. NULL is fine; errno is kept. Returns at once.
  * thread: any, also from a signal handler. blocks: no.
  *
  * @since 0.1
