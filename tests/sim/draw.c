@@ -32,6 +32,7 @@ static void draw_faults(struct sim_options *o, struct kcl_rng *rng)
     struct kcl_rng by_hand; /* of its own: the worlds without it stay as they are */
     kcl_rng_init(&by_hand, ~o->seed);
     o->faults[SIM_FORGET] = sometimes(&by_hand, 5, 3);
+    o->no_memory = sometimes(&by_hand, 8, 30);
 }
 
 /*
@@ -237,9 +238,10 @@ void sim_print_options(const struct sim_options *o)
            ", settle %" PRIu64 "\n",
            o->seed, o->workers, o->shards, o->lease_duration_ms, positions[o->position], o->head_ms, o->run_ms,
            o->settle_ms);
-    printf(
-        "  requests lost %u, late %u, answers lost %u, notifications lost %u, stream errors %u, silent %u (in 1000)\n",
-        o->lost_request, o->delayed_request, o->lost_answer, o->lost_notify, o->stream_error, o->silent);
+    printf("  requests lost %u, late %u, answers lost %u, notifications lost %u, stream errors %u, silent %u, no "
+           "memory %u (in 1000)\n",
+           o->lost_request, o->delayed_request, o->lost_answer, o->lost_notify, o->stream_error, o->silent,
+           o->no_memory);
     printf("  callbacks up to %u ms, failing %u, stuck %u (in 1000), time-out %" PRIu64 "\n", o->callback_ms,
            o->callback_fails, o->callback_stuck, o->callback_timeout_ms);
     printf("  on failure: %s after %u, poison %u (in 1000)\n", policies[o->on_failure], o->on_failure_attempts,

@@ -55,6 +55,7 @@ static const struct {
     EXTRA("late", delayed_request),
     EXTRA("notify", lost_notify),
     EXTRA("stream-errors", stream_error),
+    EXTRA("no-memory", no_memory),
     EXTRA("silent", silent),
     EXTRA("too-big", too_big),
     EXTRA("failing", callback_fails),

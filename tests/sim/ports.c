@@ -119,6 +119,9 @@ static kcl_rc stream_submit(void *self, const struct kcl_stream_ask *submitted)
     struct sim_worker *worker = self;
     struct sim_world *w = worker->world;
     struct kcl_stream_ask ask = *submitted;
+    if (sim_lacks_memory(w)) {
+        return KCL_ENOMEM;
+    }
     struct kcl_stream_answer *answer = sim_must(calloc(1, sizeof(*answer)));
     check_pace(worker, &ask);
     check_budget(worker, &ask);
@@ -358,6 +361,9 @@ static kcl_rc store_submit(void *self, const struct kcl_store_ask *ask)
         for (uint64_t i = 1; i <= 20; i++) {
             sim_push(w, w->now_ms + i * 20, SIM_RUNNER_MORE, worker->index)->slot = ask->slot;
         }
+    }
+    if (sim_lacks_memory(w)) {
+        return KCL_ENOMEM;
     }
     struct kcl_store_node *node = sim_must(kcl_store_node_new(ask));
     sim_mutate_ask(worker, &node->ask);

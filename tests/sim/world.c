@@ -26,6 +26,11 @@ bool sim_chance(struct sim_world *w, uint32_t in_thousand)
     return in_thousand > 0 && kcl_rng_below(&w->rng, 1000) < in_thousand;
 }
 
+bool sim_lacks_memory(struct sim_world *w)
+{
+    return !w->calm && sim_chance(w, w->options.no_memory);
+}
+
 int64_t sim_service_ms(const struct sim_world *w)
 {
     return SERVICE_BASE_MS + (int64_t)w->now_ms;

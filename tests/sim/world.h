@@ -147,6 +147,7 @@ struct sim_options {
     uint32_t stream_error;
     size_t too_big; /* see sim_stream */
     bool refuses_trimmed;
+    uint32_t no_memory;   /* asks that cannot be sent, threads that cannot be made */
     uint32_t silent;      /* asks of a shard that are not answered, or a minute too late */
     uint32_t list_lag_ms; /* a new shard is not listed for so long */
     uint32_t callback_fails;
@@ -373,6 +374,8 @@ int sim_rules(const char *only, bool print, uint64_t slower);
 /* world.c */
 struct sim_event *sim_push(struct sim_world *w, uint64_t at_ms, enum sim_event_kind kind, size_t worker);
 bool sim_chance(struct sim_world *w, uint32_t in_thousand);
+/** Whether there is no memory for what a worker wants to ask. */
+bool sim_lacks_memory(struct sim_world *w);
 void sim_schedule(struct sim_worker *worker);
 struct sim_worker *sim_start_worker(struct sim_world *w);
 /** One that reads another stream. */
