@@ -284,6 +284,9 @@ kcl_rc kcl_config_set(kcl_config *config, const char *name, const char *value, k
             return kcl_error_set(err, KCL_EOPTION, "%s is the Java KCL's name: here it is %s", name, rows[i].name);
         }
     }
+    if (best > strlen(name) / 2) {
+        return kcl_error_set(err, KCL_EOPTION, "no option \"%.60s\"; kcl config lists them", name);
+    }
     return kcl_error_set(err, KCL_EOPTION, "no option \"%.60s\"; the nearest is %s", name, rows[nearest].name);
 }
 

@@ -166,6 +166,7 @@ static void test_a_bad_value_is_told_with_its_flag(void **state)
         {"--position", "yesterday", "--position: position = \"yesterday\": must be"},
         {"--set", "poll_idle", "--set takes NAME=VALUE"},
         {"--set", "poll_idl=3", "no option \"poll_idl\"; the nearest is poll_idle_ms"},
+        {"--set", "nope=1", "no option \"nope\"; kcl config lists them"},
         {"--set", "poll_idle_ms=3", "poll_idle_ms = 3: must be 200 to"},
     };
     (void)state;
