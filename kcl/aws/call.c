@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kcl/aws/call.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,8 @@
 /* A wrong clock is believed only if the service's is that far from what was signed. */
 #define SKEW_SUSPECT_MS (4 * 60 * 1000)
 #define SKEW_WRONG_MS   (60 * 1000)
+/* Signatures hold for that long: a peer that may not tell the time is still worth a hint. */
+#define SKEW_HINT_MS (5 * 60 * 1000)
 
 static const struct {
     const char *name;
@@ -192,6 +195,17 @@ static bool correct_clock(struct kcl_aws *aws, const struct kcl_net_answer *a, c
     return true;
 }
 
+/* What to say of our clock beside a refusal that it may explain, with `; ` before it; "" nothing. */
+static void hint_clock(const struct kcl_aws *aws, const struct kcl_net_answer *a, const char *code, char out[96])
+{
+    int64_t ahead_ms = kcl_clock_wall_ms() + aws->clock_offset_ms - a->date_ms;
+    out[0] = '\0';
+    if (kcl_aws_error_clock(code) == KCL_CLOCK_FINE || a->date_ms == 0 || llabs(ahead_ms) <= SKEW_HINT_MS)
+        return;
+    (void)snprintf(out, 96, "; this machine's clock is %lld s %s the service's: set it",
+                   (long long)(llabs(ahead_ms) / 1000), ahead_ms > 0 ? "ahead of" : "behind");
+}
+
 static void add_facts(kcl_error *err, const struct kcl_net_answer *a)
 {
     if (err == NULL)
@@ -222,8 +236,11 @@ static kcl_rc refused(struct kcl_aws *aws, enum kcl_aws_operation operation, con
         return kcl_error_set(err, KCL_ESERVICE, "refused for the time it was signed with (%s)", e.code);
     const char *code = e.code[0] != '\0' ? e.code : "no error code";
     /* The words of a refused signature may repeat what was signed. */
-    if (rc == KCL_ECREDENTIALS || e.message[0] == '\0')
-        return kcl_error_set(err, rc, "%s (HTTP %d)", code, a->status);
+    if (rc == KCL_ECREDENTIALS || e.message[0] == '\0') {
+        char hint[96];
+        hint_clock(aws, a, e.code, hint);
+        return kcl_error_set(err, rc, "%s (HTTP %d)%s", code, a->status, hint);
+    }
     return kcl_error_set(err, rc, "%s (%s, HTTP %d)", e.message, code, a->status);
 }
 

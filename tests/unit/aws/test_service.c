@@ -378,6 +378,36 @@ static void test_clock_is_corrected_by_a_verified_peer(void **state)
     assert_true(llabs(aws.clock_offset_ms + hour_ms) < 60 * 1000);
 }
 
+static void expect_hint(const char *code, int64_t skew_ms, const char *hint)
+{
+    struct kcl_aws aws = {.clock_offset_ms = 0};
+    struct kcl_net_answer a = {.status = 400, .date_ms = skew_ms == 0 ? 0 : kcl_clock_wall_ms() + skew_ms};
+    kcl_error err = {0};
+    (void)snprintf(a.error_type, sizeof(a.error_type), "%s", code);
+    assert_int_equal(kcl_aws_check(&aws, KCL_AWS_GET_RECORDS, &a, &err), KCL_ECREDENTIALS);
+    assert_non_null(strstr(err.message, code));
+    const char *told = strstr(err.message, "; this machine's clock is ");
+    assert_int_equal(told != NULL, hint != NULL);
+    if (told != NULL) {
+        char *end = NULL;
+        long long off_s = strtoll(told + strlen("; this machine's clock is "), &end, 10);
+        assert_string_equal(end, hint);
+        assert_true(llabs(off_s - llabs(skew_ms) / 1000) < 60);
+    }
+    assert_true(aws.clock_offset_ms == 0); /* only said: anybody may have answered */
+}
+
+static void test_a_wrong_clock_is_told_when_nobody_may_correct_it(void **state)
+{
+    (void)state;
+    const int64_t minute_ms = 60 * 1000;
+    expect_hint("InvalidSignatureException", 20 * minute_ms, " s behind the service's: set it");
+    expect_hint("RequestExpired", -1200 * minute_ms, " s ahead of the service's: set it");
+    expect_hint("InvalidSignatureException", 4 * minute_ms, NULL);
+    expect_hint("InvalidSignatureException", 0, NULL); /* no Date */
+    expect_hint("ExpiredTokenException", 20 * minute_ms, NULL);
+}
+
 /* ---- memory ---- */
 
 static kcl_rc scenario(void *user)
@@ -431,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_many_asks_at_once),
         cmocka_unit_test(test_streams_that_cannot_be),
         cmocka_unit_test(test_clock_is_corrected_by_a_verified_peer),
+        cmocka_unit_test(test_a_wrong_clock_is_told_when_nobody_may_correct_it),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
