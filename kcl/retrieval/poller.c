@@ -16,8 +16,6 @@
 #define DELAY_MS_MAX 60000
 /* After so many damaged answers in a row the iterator is suspected. */
 #define DAMAGED_NEW_ITERATOR 3
-/* Failures are told at each doubling, and then each so many times. */
-#define TOLD_AGAIN 64
 /* An answer of this many bytes was cut by its size: there is more. */
 #define CUT_BYTES 1000000
 
@@ -97,7 +95,7 @@ static struct kcl_poller_effect *add(struct kcl_poller *p, struct kcl_poller_eff
 }
 
 static void tell(struct kcl_poller *p, uint64_t now_ms, kcl_log_level level, const char *name, const char *text,
-                 const char *cause)
+                 const char *cause, uint64_t number)
 {
     struct kcl_trace_event event = {0};
 
@@ -109,7 +107,7 @@ static void tell(struct kcl_poller *p, uint64_t now_ms, kcl_log_level level, con
     event.text = text;
     event.cause = cause;
     event.subject = p->shard;
-    event.number = p->attempt;
+    event.number = number;
     kcl_trace_emit(p->sm.trace, &event);
 }
 
@@ -133,20 +131,28 @@ static void iterator_refused(struct kcl_poller *p, uint64_t now_ms)
     p->from.kind = KCL_AT_TRIM_HORIZON;
     kcl_metric_add(p->metrics, KCL_M_POSITIONS_TRIMMED, 1);
     tell(p, now_ms, KCL_LOG_WARN, "retrieval.position.trimmed",
-         "the stored position is refused as older than the stream keeps: reading goes on at the oldest record", NULL);
+         "the stored position is refused as older than the stream keeps: reading goes on at the oldest record", NULL,
+         0);
     p->attempt = 0;
     p->next_ms = now_ms; /* what was waited for is decided */
 }
 
-/* Loud at first, then at each doubling, and never silent for long. */
 static void tell_failure(struct kcl_poller *p, uint64_t now_ms, kcl_rc rc, const char *what)
 {
-    bool often = (p->attempt & (p->attempt - 1)) == 0 || p->attempt % TOLD_AGAIN == 0;
-    bool loud = often && rc != KCL_ETHROTTLED && rc != KCL_EITERATOR;
+    bool loud = kcl_trouble_failed(&p->trouble, now_ms, p->next_ms, rc);
+    const char *text = rc == KCL_EDAMAGED     ? "an answer is damaged and is asked for again"
+                       : rc == KCL_ETHROTTLED ? "the service asks to slow down: reading waits and tries again"
+                                              : "reading failed and is tried again";
 
-    tell(p, now_ms, loud ? KCL_LOG_WARN : KCL_LOG_DEBUG, "retrieval.failed",
-         rc == KCL_EDAMAGED ? "an answer is damaged and is asked for again" : "reading failed and is tried again",
-         what != NULL ? what : kcl_rc_name(rc));
+    tell(p, now_ms, loud ? KCL_LOG_WARN : KCL_LOG_DEBUG, "retrieval.failed", text,
+         what != NULL ? what : kcl_rc_name(rc), p->trouble.count);
+}
+
+static void tell_success(struct kcl_poller *p, uint64_t now_ms)
+{
+    if (kcl_trouble_over(&p->trouble)) {
+        tell(p, now_ms, KCL_LOG_INFO, "retrieval.again", "reading goes on", NULL, 0);
+    }
 }
 
 /* `what` may be NULL. */
@@ -236,7 +242,7 @@ static bool is_doubted(struct kcl_poller *p, uint64_t now_ms, const struct kcl_a
     }
     p->doubts = doubts;
     tell(p, now_ms, KCL_LOG_INFO, "retrieval.doubt", "an unusual answer is asked for again",
-         kcl_answer_doubts_text(doubts));
+         kcl_answer_doubts_text(doubts), 0);
     if ((doubts & KCL_DOUBT_END) != 0) {
         p->doubts = 0;
         kcl_sm_move(&p->sm, now_ms, POLLER_CONFIRMING, "end without children");
@@ -278,6 +284,7 @@ static void on_records(struct kcl_poller *p, uint64_t now_ms, struct kcl_stream_
         kcl_pace_read(&p->pace, p->asked_ms, bytes, false);
         return;
     }
+    tell_success(p, now_ms);
     p->attempt = 0;
     p->refused = 0;
     p->not_found = 0;
@@ -349,7 +356,7 @@ static void restart(struct kcl_poller *p, uint64_t now_ms, struct kcl_poller_eff
     forget_ask(p, out);
     drop_iterator(p, now_ms, "restart");
     tell(p, now_ms, KCL_LOG_WARN, "retrieval.restart",
-         "no answer for too long: the reader is started again after the last record", NULL);
+         "no answer for too long: the reader is started again after the last record", NULL, 0);
 }
 
 static void ask(struct kcl_poller *p, uint64_t now_ms, struct kcl_poller_effects *out)

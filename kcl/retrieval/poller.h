@@ -43,6 +43,7 @@
 #include "kcl/base/text.h"
 #include "kcl/port/stream_port.h"
 #include "kcl/retrieval/pace.h"
+#include "kcl/retrieval/trouble.h"
 
 enum kcl_poller_state { POLLER_IDLE, POLLER_SEEKING, POLLER_READING, POLLER_CONFIRMING, POLLER_ENDED, POLLER_N };
 
@@ -113,12 +114,13 @@ struct kcl_poller {
     uint64_t asked_ms;   /* when it was made */
     uint64_t next_ms;    /* not before, after a failure */
     uint32_t attempt;    /* failures in a row */
-    uint32_t refused;    /* iterators refused in a row for a stored sequence number */
-    uint32_t not_found;  /* answers in a row that the shard does not exist */
-    uint32_t damaged;    /* answers in a row that were damaged */
-    unsigned doubts;     /* of the answer that was asked for again; 0: none was */
-    unsigned usual;      /* doubts that came again: this service is so */
-    int64_t behind_ms;   /* lag as last reported; -1 unknown */
+    struct kcl_trouble trouble;
+    uint32_t refused;   /* iterators refused in a row for a stored sequence number */
+    uint32_t not_found; /* answers in a row that the shard does not exist */
+    uint32_t damaged;   /* answers in a row that were damaged */
+    unsigned doubts;    /* of the answer that was asked for again; 0: none was */
+    unsigned usual;     /* doubts that came again: this service is so */
+    int64_t behind_ms;  /* lag as last reported; -1 unknown */
 };
 
 void kcl_poller_init(struct kcl_poller *p, const struct kcl_poller_options *options);

@@ -15,7 +15,9 @@ struct world {
     bool may_fetch;
     struct kcl_stream_ask ask; /* out; kind 0: none */
     struct kcl_shard_list *children;
-    size_t batches, records, ends, doubts, gones, cancels, warnings;
+    size_t batches, records, ends, doubts, gones, cancels, warnings, agains;
+    const char *cause; /* of the last warning, */
+    uint64_t number;   /* and its number */
     uint64_t bytes;
 };
 
@@ -23,7 +25,12 @@ static void on_event(void *user, const struct kcl_trace_event *event)
 {
     struct world *w = user;
 
-    w->warnings += event->level <= KCL_LOG_WARN ? 1 : 0;
+    w->agains += strcmp(event->name, "retrieval.again") == 0 ? 1 : 0;
+    if (event->level <= KCL_LOG_WARN) {
+        w->warnings++;
+        w->cause = event->cause;
+        w->number = event->number;
+    }
 }
 
 static void step(struct world *w, enum kcl_poller_event_kind kind, struct kcl_stream_answer *answer)
@@ -396,6 +403,34 @@ static void throttling_backs_off_and_keeps_the_iterator(void **unused)
     finish(&w);
 }
 
+static void a_storm_of_throttling_and_what_comes_after_it_are_told(void **unused)
+{
+    struct world w;
+    uint64_t since_ms;
+
+    (void)unused;
+    begin_at_horizon(&w);
+    iterator(&w, "i");
+    since_ms = w.now_ms;
+    while (w.now_ms < since_ms + 20000) {
+        refuse(&w, KCL_ETHROTTLED, 0);
+        assert_true(w.warnings > 0 || w.p.next_ms < since_ms + 10000);
+        wait_ask(&w);
+    }
+    assert_in_range(w.warnings, 1, 2);
+    assert_string_equal(w.cause, "KCL_ETHROTTLED");
+    refuse(&w, KCL_ECONNECT, 0);
+    assert_string_equal(w.cause, "KCL_ECONNECT");
+    assert_int_equal(w.number, 1);
+    wait_ask(&w);
+    assert_int_equal(w.agains, 0);
+    records(&w, three, 9, "j");
+    wait_ask(&w);
+    records(&w, none, 9, "k");
+    assert_int_equal(w.agains, 1);
+    finish(&w);
+}
+
 static void damage_is_read_again_and_nothing_is_taken(void **unused)
 {
     static const char *const bad[] = {"11", "0012", ""};
@@ -668,7 +703,7 @@ static void a_damaged_answer_is_read_again_and_nothing_is_skipped(void **unused)
     records(&w, good, 5000, "k");
     assert_int_equal(w.records, 6);
     assert_int_equal(kcl_metric_get(&w.metrics, KCL_M_ANSWERS_DAMAGED), 2);
-    assert_int_equal(w.warnings, 2);
+    assert_int_equal(w.warnings, 1); /* of one cause within a few seconds */
     /* The iterator itself may be what is damaged. */
     for (int i = 0; i < 3; i++) {
         wait_ask(&w);
@@ -804,6 +839,7 @@ int main(void)
         cmocka_unit_test(polls_slowly_only_when_caught_up),
         cmocka_unit_test(a_large_answer_is_paid_for),
         cmocka_unit_test(throttling_backs_off_and_keeps_the_iterator),
+        cmocka_unit_test(a_storm_of_throttling_and_what_comes_after_it_are_told),
         cmocka_unit_test(damage_is_read_again_and_nothing_is_taken),
         cmocka_unit_test(an_answer_that_is_too_big_asks_for_less),
         cmocka_unit_test(a_missing_shard_is_told_once_an_episode),
