@@ -6,7 +6,6 @@
 #include "kcl/base/alloc.h"
 #include "kcl/base/clock.h"
 #include "kcl/base/error.h"
-#include "kcl/worker/trace_log.h"
 #include "kcl/worker/worker_state.h"
 #include "leases/table.h"
 
@@ -200,7 +199,8 @@ static kcl_rc make_router(struct kcl_worker *w)
 kcl_rc kcl_loop_init(struct kcl_worker *w, kcl_error *err)
 {
     w->trace.on_event = kcl_trace_log;
-    w->trace.user = &w->log;
+    w->trace.user = &w->trace_log;
+    kcl_trace_log_init(&w->trace_log, &w->log);
     kcl_rc rc = make_service(w, err);
     if (rc != KCL_OK) {
         return rc;
@@ -370,6 +370,7 @@ static void turn(struct kcl_worker *w)
     uint64_t now_ms = kcl_clock_ms();
     take_in(w, now_ms);
     kcl_router_turn(w->router, now_ms);
+    kcl_trace_log_turn(&w->trace_log, now_ms);
     look_at_descriptors(w);
     for (uint64_t slot; (slot = kcl_router_resume(w->router)) != 0;) {
         kcl_service_resume(w->service, slot);

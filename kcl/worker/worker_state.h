@@ -23,6 +23,7 @@
 #include "kcl/worker/host.h"
 #include "kcl/worker/router.h"
 #include "kcl/worker/store_thread.h"
+#include "kcl/worker/trace_log.h"
 
 enum kcl_worker_message {
     WORKER_REPLY = 1, /* of the store thread */
@@ -60,6 +61,7 @@ struct kcl_worker {
 
     /* The loop's; and kcl_worker_free's after its end. */
     struct kcl_trace trace;
+    struct kcl_trace_log trace_log;
     struct kcl_service *service;
     struct kcl_runners *runners;
     struct kcl_store_thread *store;
