@@ -22,9 +22,14 @@ step() { printf '\n== %s\n' "$*"; }
 export KCL_REQUIRE_EMULATOR=1
 export KCL_SIM_SEEDS=${KCL_SIM_SEEDS:-2000}
 fuzz_s=10
+# Of the tests beside the unit tests: what is run with each sanitizer, and what of it is left out.
+asan_labels='unit|sim|integration' asan_without='emulator|sim_(rules|large|long)' asan_seeds=200
+tsan='unit_base_(mailbox|thread)|unit_shard_runner|unit_worker|integration_worker(_end|_failures)?$'
 if [ "$full" = yes ]; then
   export KCL_SIM_SEEDS=50000 KCL_FULL=1
   fuzz_s=300
+  asan_labels='unit|sim|integration|chaos' asan_without='^$' asan_seeds=2000
+  tsan='^unit|^integration|^chaos'
 fi
 
 step "clang builds it without a warning"
@@ -35,16 +40,16 @@ ninja -C build/clang -j "$jobs" --quiet
 step "clang-format, clang-tidy and cppcheck"
 tests/check/lint.sh build/clang
 
-step "unit tests, ASan and UBSan"
+step "unit and integration tests and the simulator, ASan and UBSan"
 cmake --preset dev >/dev/null
 ninja -C build/dev -j "$jobs" --quiet
-ctest --test-dir build/dev -L unit -j "$jobs" --output-on-failure --quiet
+KCL_SIM_SEEDS=$asan_seeds ctest --test-dir build/dev -L "$asan_labels" -E "$asan_without" -j "$jobs" \
+  --output-on-failure --quiet
 
 step "mailbox, runner and worker, TSan"
 cmake --preset tsan >/dev/null
 ninja -C build/tsan -j "$jobs" --quiet
-ctest --test-dir build/tsan -R 'unit_base_(mailbox|thread)|unit_shard_runner|unit_worker|integration_worker' \
-  -j 1 --output-on-failure --quiet
+ctest --test-dir build/tsan -R "$tsan" -j 1 --output-on-failure --quiet
 
 step "unit tests, valgrind"
 check_one() {
