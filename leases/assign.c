@@ -11,6 +11,11 @@
 
 /* How long a member gets fewer leases after it gave one up. */
 #define CHARGE_MS 600000
+/*
+ * A load of 0 is taken for one when the lease was read this long after its last change: an owner measures for ten
+ * seconds, and one that got no records reports nothing at all.
+ */
+#define READ_MS 20000
 
 /* Index of an ACTIVE member by its id; they are sorted. */
 static size_t member_index(const struct kcl_assign *assign, const char *id)
@@ -55,6 +60,15 @@ static size_t find_giver(struct kcl_assign *assign, const struct kcl_table_lease
     return giver;
 }
 
+/* See READ_MS. The age of the change is the store's, that of the reading ours. */
+static bool is_read(const struct kcl_table *table, const struct kcl_table_lease *row, uint64_t now_ms)
+{
+    int64_t changed_ms = table->server_us / 1000 - row->block->lease.changed_ms;
+    uint64_t read_ms = now_ms > row->received_ms ? now_ms - row->received_ms : 0;
+
+    return row->block->lease.load_bytes_s > 0 || (changed_ms > 0 && (uint64_t)changed_ms >= read_ms + READ_MS);
+}
+
 /*
  * Adds a lease to the fleet. Left out: what nobody can do anything about now (it
  * waits for its parents, or goes to a member that drains), and what rests.
@@ -73,6 +87,7 @@ static void add_lease(struct kcl_assign *assign, const struct kcl_table *table, 
     size_t owner = member_index(assign, lease->owner);
 
     entry.movable = lease->next == NULL;
+    entry.read = is_read(table, row, now_ms);
     entry.giver = find_giver(assign, row, now_ms);
     if (!kcl_table_lives(table, lease->owner)) {
         if (!kcl_table_is_startable(table, lease) || kcl_table_rests(row, now_ms)) {
@@ -302,6 +317,34 @@ static void balance(struct kcl_assign *assign, size_t moves_max)
     }
 }
 
+static bool is_at_rest(const struct kcl_assign *assign)
+{
+    for (size_t i = 0; i < assign->leases_count; i++) {
+        if (!assign->leases[i].movable || assign->leases[i].step != KCL_ASSIGN_NOTHING) {
+            return false;
+        }
+    }
+    return assign->under_way == 0;
+}
+
+static kcl_rc exchange(struct kcl_assign *assign, size_t moves_max)
+{
+    struct kcl_assign_exchange found;
+    kcl_rc rc;
+
+    if (moves_max < 2 || !is_at_rest(assign)) {
+        return KCL_OK;
+    }
+    rc = kcl_assign_find_exchange(assign, &found);
+    if (rc == KCL_OK && found.heavy != KCL_NOBODY) {
+        give(assign, found.heavy, found.taker, KCL_ASSIGN_HANDOFF);
+        if (found.light != KCL_NOBODY) {
+            give(assign, found.light, found.donor, KCL_ASSIGN_HANDOFF);
+        }
+    }
+    return rc;
+}
+
 static void add_step(struct kcl_plan *plan, const kcl_lease *lease, const char *target)
 {
     struct kcl_plan_step *step = &plan->steps[plan->count];
@@ -382,6 +425,7 @@ kcl_rc kcl_assign_plan(const struct kcl_table *table, const struct kcl_assign_op
     }
     if (rc == KCL_OK && options->may_balance) {
         balance(&assign, options->moves_max);
+        rc = exchange(&assign, options->moves_max);
     }
     if (rc == KCL_OK) {
         rc = make_plan(&assign, table, &cleanup, out);

@@ -2,9 +2,9 @@
 #include "leases/assign_parts.h"
 
 /*
- * How many leases a member has is decided by counts alone; loads decide only what
- * counts leave open. So no load ever makes a lease move that would not move anyway,
- * and loads that sway need no further damping.
+ * How many leases a member has is decided by counts alone. Loads decide what counts
+ * leave open: which of its leases moves, to whom, and what is exchanged
+ * (assign_exchange.c).
  */
 
 uint64_t kcl_assign_load_of(const kcl_lease *lease)
@@ -16,17 +16,16 @@ uint64_t kcl_assign_load_of(const kcl_lease *lease)
 
 void kcl_assign_weigh(struct kcl_assign *assign)
 {
-    assign->by_load = true;
+    assign->by_load = false;
     assign->load = 0;
     for (size_t i = 0; i < assign->leases_count; i++) {
         const struct kcl_assign_lease *entry = &assign->leases[i];
 
-        if (entry->lease->behind_ms < 0 && entry->lease->load_bytes_s == 0) {
-            assign->by_load = false; /* never reported */
-        }
+        assign->by_load |= entry->lease->behind_ms >= 0 || entry->lease->load_bytes_s > 0;
         assign->load += kcl_assign_load_of(entry->lease);
         if (entry->owner != KCL_NOBODY) {
             assign->members[entry->owner].load += kcl_assign_load_of(entry->lease);
+            assign->members[entry->owner].unread += !entry->read;
         }
     }
 }

@@ -10,7 +10,9 @@
  *
  * The store does not tell everybody about checkpoints and reported load (they are
  * no structural changes), so `checkpoint`, `behind_ms` and `load_bytes_s` are as
- * they were at the lease's last structural change: never ahead of the store.
+ * they were at the lease's last structural change, or when the worker last read
+ * the whole table again, as each does once per sync_interval_ms: never ahead of the
+ * store. A shard that gets no records reports nothing: its load stays what it was.
  */
 #ifndef KCL_LEASES_TABLE_H
 #define KCL_LEASES_TABLE_H

@@ -26,6 +26,7 @@ void kcl_unit_init(struct kcl_unit *u, const struct kcl_unit_options *options)
     (void)snprintf(u->key, sizeof(u->key), "%s", lease->key);
     (void)snprintf(u->shard, sizeof(u->shard), "%s", lease->shard);
     u->behind_ms = -1;
+    u->load_bytes_s = lease->load_bytes_s; /* until it was measured: one that has just moved is no idle one */
     u->from = lease->checkpoint;
     u->has_pending = lease->pending != NULL;
     if (u->has_pending) {

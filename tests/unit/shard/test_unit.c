@@ -48,6 +48,28 @@ static void a_batch_that_fails_comes_again_the_same(void **unused)
     rig_fini(&r);
 }
 
+static void the_load_is_the_last_owners_until_it_was_measured(void **unused)
+{
+    kcl_lease lease = rig_lease();
+    struct kcl_unit_options o = rig_options(&lease);
+    struct rig r;
+
+    (void)unused;
+    lease.load_bytes_s = 4000;
+    rig_init_with(&r, &o);
+    rig_run(&r);
+    rig_feed(&r, 2, false, 0);
+    rig_done(&r, true);
+    assert_int_equal(r.commit.load_bytes_s, 4000);
+    rig_reply(&r, &r.commit, KCL_STORE_OK);
+    rig_wait(&r, 10000);
+    rig_feed(&r, 2, false, 0);
+    rig_done(&r, true);
+    assert_in_range(r.commit.load_bytes_s, 1, 100);
+    rig_reply(&r, &r.commit, KCL_STORE_OK);
+    rig_fini(&r);
+}
+
 static void automatic_commits_do_not_hold_back_batches_and_merge(void **unused)
 {
     struct rig r;
@@ -521,6 +543,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_that_fails_comes_again_the_same),
+        cmocka_unit_test(the_load_is_the_last_owners_until_it_was_measured),
         cmocka_unit_test(automatic_commits_do_not_hold_back_batches_and_merge),
         cmocka_unit_test(a_fenced_commit_ends_the_shard),
         cmocka_unit_test(fetching_is_bounded_by_queue_credit_and_pause),
