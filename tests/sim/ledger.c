@@ -305,6 +305,14 @@ static void check_commit(struct sim_world *w, const struct kcl_store_ask *ask, c
     book->stored_number = stored;
 }
 
+/* A shard that its owner stopped may come back to it once somebody else had it, be it without reading. */
+static void note_owner(struct sim_world *w, int index, const char *owner)
+{
+    struct sim_book *book = &w->books[index];
+    bool other = book->rests_at != 0 && owner[0] != '\0' && strcmp(owner, w->workers[book->rests_at - 1]->id) != 0;
+    book->rests_at = other ? 0 : book->rests_at;
+}
+
 /* A given lease needs a member; and a lease that moves must come to rest some time. */
 static void check_moves(struct sim_world *w, const struct kcl_store_ask *ask, const struct kcl_store_reply *reply)
 {
@@ -318,6 +326,7 @@ static void check_moves(struct sim_world *w, const struct kcl_store_ask *ask, co
         if (index >= 0 && !sim_stream_is_old(&w->stream, index)) {
             w->last_move_ms = w->now_ms;
             w->moves_calm += w->calm ? 1 : 0;
+            note_owner(w, index, result->owner);
         }
         for (size_t k = 0; ask->kind == KCL_STORE_CLAIM && k < w->workers_count; k++) {
             if (w->workers[k]->left && strcmp(w->workers[k]->id, result->owner) == 0) {
@@ -384,6 +393,11 @@ void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const stru
     case KCL_STORE_FORCE:
     case KCL_STORE_CLEANUP:
         check_moves(w, ask, reply);
+        return;
+    case KCL_STORE_PASS:
+        if (reply->results_count > 0 && reply->results[0].status == KCL_STORE_OK && shard_of(w, ask->key) >= 0) {
+            note_owner(w, shard_of(w, ask->key), reply->results[0].owner);
+        }
         return;
     case KCL_STORE_LEAVE:
         worker->left = true;
