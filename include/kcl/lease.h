@@ -84,7 +84,7 @@ typedef struct kcl_member {
     uint64_t pid;           /* 0 unknown */
     uint64_t pid_started;   /* start time of the process as the kernel counts it; 0 unknown */
     uint64_t max_leases;    /* most leases it takes */
-    uint64_t load_permille; /* how busy its processor cores are, 0 to 1000; 0 unknown */
+    uint64_t load_permille; /* how busy it keeps the processor cores that it may use, 0 to 1000; 0 unknown */
 } kcl_member;
 
 /** Returns "open" or "ended". Static. @since 0.1 */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,10 @@
 #include <unistd.h>
 
 #include "kcl/base/clock.h"
+
+/* How often the processor time is looked at, and over how long it is evened out. */
+#define BUSY_EVERY_MS  1000
+#define BUSY_WINDOW_MS 10000
 
 /* Reads a small file; false when it cannot be read. */
 static bool read_file(const char *path, char *out, size_t size)
@@ -106,4 +111,47 @@ void kcl_host_count_descriptors(struct kcl_host_descriptors *out)
     out->soft = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
     out->hard = limit.rlim_max == RLIM_INFINITY ? UINT64_MAX : limit.rlim_max;
     out->open = count_open();
+}
+
+bool kcl_host_busy_is_due(const struct kcl_host_busy *busy, uint64_t now_ms)
+{
+    return busy->at_ms == 0 || now_ms >= busy->at_ms + BUSY_EVERY_MS;
+}
+
+void kcl_host_busy_take(struct kcl_host_busy *busy, uint64_t now_ms, uint64_t used_us, uint64_t cores)
+{
+    uint64_t passed_ms = now_ms > busy->at_ms ? now_ms - busy->at_ms : 0;
+
+    if (busy->at_ms != 0 && passed_ms > 0 && used_us >= busy->used_us && cores > 0) {
+        double now = (double)(used_us - busy->used_us) / (double)passed_ms / (double)cores;
+        double weight = passed_ms < BUSY_WINDOW_MS ? (double)passed_ms / BUSY_WINDOW_MS : 1;
+        busy->permille += ((now < 1000 ? now : 1000) - busy->permille) * weight;
+    }
+    busy->at_ms = now_ms;
+    busy->used_us = used_us;
+}
+
+static uint64_t time_us(const struct timeval *time)
+{
+    return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
+}
+
+/* The mask is of the thread that asks. Hosts with more cores than it has bits: all that there are. */
+static uint64_t count_cores(void)
+{
+    cpu_set_t mask;
+    if (sched_getaffinity(0, sizeof(mask), &mask) == 0) {
+        return (uint64_t)CPU_COUNT(&mask);
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 0 ? (uint64_t)cores : 0;
+}
+
+uint64_t kcl_host_busy_read(struct kcl_host_busy *busy, uint64_t now_ms)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        kcl_host_busy_take(busy, now_ms, time_us(&usage.ru_utime) + time_us(&usage.ru_stime), count_cores());
+    }
+    return (uint64_t)(busy->permille + 0.5);
 }

@@ -2,7 +2,7 @@
 /**
  * @file
  * Who this process is: what members publish, so that a restarted worker can prove
- * that its predecessor is gone.
+ * that its predecessor is gone; and what it has and uses of the host.
  */
 #ifndef KCL_WORKER_HOST_H
 #define KCL_WORKER_HOST_H
@@ -31,5 +31,18 @@ struct kcl_host_descriptors {
     uint64_t open;
 };
 void kcl_host_count_descriptors(struct kcl_host_descriptors *out);
+
+/** How busy this process keeps the processor cores that it may run on. All 0: not measured yet. */
+struct kcl_host_busy {
+    uint64_t at_ms;
+    uint64_t used_us; /* of all its threads, then */
+    double permille;  /* over some ten seconds */
+};
+/** Whether a second has passed since it was measured. */
+bool kcl_host_busy_is_due(const struct kcl_host_busy *busy, uint64_t now_ms);
+/** Takes in what the process has used so far, of so many cores. */
+void kcl_host_busy_take(struct kcl_host_busy *busy, uint64_t now_ms, uint64_t used_us, uint64_t cores);
+/** Measures, and returns 0 to 1000: 1000 when all cores that it may use have nothing left. 0: unknown, too. */
+uint64_t kcl_host_busy_read(struct kcl_host_busy *busy, uint64_t now_ms);
 
 #endif /* KCL_WORKER_HOST_H */

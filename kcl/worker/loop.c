@@ -394,3 +394,6 @@ void kcl_loop_run(void *user)
     set_state(w, KCL_WORKER_STOPPED);
     kcl_mailbox_close(&w->done);
 }
+    if (kcl_host_busy_is_due(&w->busy, now_ms)) {
+        kcl_router_set_load(w->router, kcl_host_busy_read(&w->busy, now_ms));
+    }

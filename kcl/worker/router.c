@@ -588,6 +588,11 @@ kcl_rc kcl_router_pause(struct kcl_router *r, uint64_t now_ms, const char *shard
 
 static void answer_unsent(struct kcl_router *r, uint64_t now_ms)
 {
+void kcl_router_set_load(struct kcl_router *r, uint64_t load_permille)
+{
+    r->load_permille = load_permille;
+}
+
     size_t count = r->unsent_count;
     for (size_t i = 0; i < count; i++) {
         struct kcl_unsent unsent = r->unsent[0];

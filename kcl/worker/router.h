@@ -112,6 +112,8 @@ void kcl_router_on_notify(struct kcl_router *r, uint64_t now_ms);
 void kcl_router_shutdown(struct kcl_router *r, uint64_t now_ms);
 /** Pauses or resumes a shard. KCL_ENOMEM. */
 KCL_MUST_CHECK kcl_rc kcl_router_pause(struct kcl_router *r, uint64_t now_ms, const char *shard, bool on);
+/** How busy this process keeps its processor cores, 0 to 1000: the next heartbeats say it. */
+void kcl_router_set_load(struct kcl_router *r, uint64_t load_permille);
 
 /** Does what is due: call when kcl_router_due_ms is reached, and once after each of the above. */
 void kcl_router_turn(struct kcl_router *r, uint64_t now_ms);

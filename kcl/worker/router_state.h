@@ -92,6 +92,7 @@ struct kcl_router {
     uint64_t told_life_ms;
     kcl_worker_state told_state;
     char stream[KCL_NAME_SIZE]; /* what the stream is called, and when it was made */
+    uint64_t load_permille; /* for the next heartbeat */
     int64_t epoch_s;
     int64_t seen_epoch_s;    /* the youngest stream of this name that a lease was seen of */
     struct kcl_map held;     /* lease key -> struct kcl_slot (as struct kcl_held) */

@@ -74,6 +74,7 @@ static void ask_membership(struct kcl_router *r, uint64_t now_ms, const struct k
     ask.life_over = e->life_over || kcl_membership_life_ms(&r->membership) <= now_ms;
     bool drains = r->coordinator.sm.state == COORDINATOR_DRAINING || !kcl_fitness_is_fit(&r->fitness);
     ask.state = drains ? KCL_MEMBER_DRAINING : KCL_MEMBER_ACTIVE;
+    ask.load_permille = r->load_permille;
     kcl_rc rc = KCL_OK;
     if (e->ask == KCL_STORE_REJOIN_ALL) {
         ask.facts = make_facts(r);

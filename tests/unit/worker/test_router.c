@@ -282,6 +282,19 @@ static void test_a_table_that_is_told_anew_in_pages_loses_no_shard(void **state)
     }
 }
 
+static void test_a_heartbeat_says_how_busy_the_process_is(void **state)
+{
+    (void)state;
+    start();
+    reply(KCL_STORE_JOIN, KCL_OK, SHARDS);
+    beat();
+    assert_int_equal(f.asked.load_permille, 0);
+    reply(KCL_STORE_HEARTBEAT, KCL_OK, 0);
+    kcl_router_set_load(f.router, 321);
+    beat();
+    assert_int_equal(f.asked.load_permille, 321);
+}
+
 static bool second_reads_within(uint64_t ms)
 {
     uint64_t end_ms = f.now_ms + ms;
@@ -544,6 +557,7 @@ int main(void)
         cmocka_unit_test_teardown(test_a_shard_that_needs_an_iterator_first_is_let_go_up_to_its_records, tear_down),
         cmocka_unit_test_teardown(test_what_a_stuck_callback_kept_is_no_room_for_ever, tear_down),
         cmocka_unit_test_teardown(test_a_table_that_is_told_anew_in_pages_loses_no_shard, tear_down),
+        cmocka_unit_test_teardown(test_a_heartbeat_says_how_busy_the_process_is, tear_down),
         cmocka_unit_test_teardown(test_an_answer_that_waits_ends_with_its_shard, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_reads_nothing_stands_aside_until_it_can, tear_down),
         cmocka_unit_test_teardown(test_a_worker_that_reads_another_shard_does_not_stand_aside, tear_down),
