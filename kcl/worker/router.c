@@ -473,6 +473,10 @@ static void to_membership(struct kcl_router *r, uint64_t now_ms, const struct kc
 /* The release of a lease that was ours but does not run: its outcome shows in the table. */
 static void on_released(struct kcl_router *r)
 {
+    r->releases -= r->releases > 0 ? 1 : 0;
+    if (r->releases > 0) {
+        return;
+    }
     for (size_t i = 0; i < r->held.count; i++) {
         ((struct kcl_held *)r->held.entries[i].value)->releasing = false;
     }

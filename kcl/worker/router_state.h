@@ -82,6 +82,8 @@ struct kcl_router {
     bool hangs;        /* a callback of a shard was given up */
     bool doubt;        /* whether the stream is still the same: the watch is to be told */
     uint64_t retry_ms; /* when the table is looked at again, for want of memory before; KCL_NEVER */
+    size_t releases;   /* of leases that do not run here, without an answer yet */
+    bool may_release;  /* none was when this look at the table began: each lease is released once, not at each look */
     /* Checkpoints and loads are no structural changes: a worker reads the whole table again now and then,
      * a page with each heartbeat. A planner needs the loads; and any worker may be the only one left that can
      * give the checkpoints of the others back to a store that lost them.

@@ -188,6 +188,9 @@ void kcl_router_membership(struct kcl_router *r, uint64_t now_ms, const struct k
 static void release(struct kcl_router *r, uint64_t now_ms, const struct kcl_coordinator_effect *e)
 {
     struct kcl_store_ask ask;
+    if (!r->may_release) {
+        return; /* the answers to those that are out bring another look */
+    }
     memset(&ask, 0, sizeof(ask));
     ask.kind = KCL_STORE_PASS;
     (void)kcl_string_copy(ask.key, sizeof(ask.key), e->key);
@@ -195,7 +198,10 @@ static void release(struct kcl_router *r, uint64_t now_ms, const struct kcl_coor
     struct kcl_slot *slot = kcl_map_get(&r->held, e->key);
     if (kcl_router_ask_store(r, &ask) != KCL_OK) {
         r->retry_ms = now_ms + RETRY_MS;
-    } else if (slot != NULL) {
+        return;
+    }
+    r->releases++;
+    if (slot != NULL) {
         slot->held.releasing = true;
     }
 }
@@ -346,6 +352,7 @@ void kcl_router_coordinator(struct kcl_router *r, uint64_t now_ms, const struct 
 {
     struct kcl_coordinator_effects out;
     struct kcl_coordinator_event next = *event;
+    r->may_release = r->releases == 0;
     do {
         bool may_act = kcl_router_may_act(r, now_ms);
         kcl_coordinator_step(&r->coordinator, now_ms, may_act, &next, &out);

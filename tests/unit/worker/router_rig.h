@@ -38,6 +38,7 @@ struct rig {
     struct kcl_store_ask of_shard;
     int asks; /* of anybody */
     int syncs;
+    int releases; /* of leases that do not run */
     size_t claims;
     struct kcl_lease_wish wishes[RIG_WISHES]; /* of the last sync or end */
     size_t wishes_count;
@@ -99,6 +100,7 @@ static inline kcl_rc rig_store_submit(void *self, const struct kcl_store_ask *as
     r->asks++;
     r->life_at_leave = ask->kind == KCL_STORE_LEAVE ? r->life_ms : r->life_at_leave;
     r->syncs += ask->kind == KCL_STORE_SYNC ? 1 : 0;
+    r->releases += ask->kind == KCL_STORE_PASS && ask->slot == 0 ? 1 : 0;
     r->claims += ask->kind == KCL_STORE_CLAIM ? ask->count : 0;
     if (ask->kind == KCL_STORE_JOIN || ask->kind == KCL_STORE_REJOIN_ALL || ask->kind == KCL_STORE_HEARTBEAT ||
         ask->kind == KCL_STORE_LEAVE) {

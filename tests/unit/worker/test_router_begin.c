@@ -303,6 +303,47 @@ static void test_a_shard_that_is_not_found_is_given_back_not_ended(void **state)
     assert_int_equal(f.of_shard.token, 5);
 }
 
+/* An answer that shows three leases of ours that are to go on to another worker at once. */
+static void show_passing(enum kcl_store_ask_kind kind)
+{
+    static const char *const shards[] = {"shardId-000000000000", "shardId-000000000001", "shardId-000000000002"};
+    struct kcl_store_reply r = rig_reply(&f);
+    r.kind = kind;
+    rig_show_member(&r, SELF, 1);
+    rig_show_member(&r, "v#1", 2);
+    for (size_t i = 0; i < 3; i++) {
+        char key[KCL_LEASE_KEY_SIZE];
+        assert_true(kcl_lease_key_make(key, "s", EPOCH_S, shards[i]));
+        const kcl_lease lease = {.key = key,
+                                 .shard = shards[i],
+                                 .owner = SELF,
+                                 .next = "v#1",
+                                 .handoff_ms = 30000,
+                                 .token = 5,
+                                 .hash_start = "",
+                                 .hash_end = "",
+                                 .behind_ms = -1,
+                                 .start = {.kind = KCL_AT_TRIM_HORIZON}};
+        kcl_changes_on_lease(&r.changes, &lease);
+    }
+    rig_store(&f, &r);
+}
+
+/* A worker that ends may be given hundreds: asked for anew at each answer, they would keep the store from anything
+ * else. */
+static void test_each_lease_that_is_passed_on_unread_is_released_once(void **state)
+{
+    (void)state;
+    begin(horizon, EPOCH_S);
+    show_passing(KCL_STORE_JOIN);
+    assert_int_equal(f.releases, 3);
+    show_passing(KCL_STORE_PASS);
+    show_passing(KCL_STORE_PASS);
+    assert_int_equal(f.releases, 3);
+    show_passing(KCL_STORE_PASS); /* the last answer, and they are still ours */
+    assert_int_equal(f.releases, 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +361,7 @@ int main(void)
         cmocka_unit_test_teardown(test_nobody_else_is_evicted, tear_down),
         cmocka_unit_test_teardown(test_children_begin_at_their_oldest_record, tear_down),
         cmocka_unit_test_teardown(test_a_shard_that_is_not_found_is_given_back_not_ended, tear_down),
+        cmocka_unit_test_teardown(test_each_lease_that_is_passed_on_unread_is_released_once, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
