@@ -368,6 +368,9 @@ static void turn(struct kcl_worker *w)
     kcl_rc rc = kcl_net_poll(w->net, sleep_ms(w), NULL, 0, &err);
     kcl_service_pump(w->service);
     uint64_t now_ms = kcl_clock_ms();
+    if (kcl_host_busy_is_due(&w->busy, now_ms)) {
+        kcl_router_set_load(w->router, kcl_host_busy_read(&w->busy, now_ms));
+    }
     take_in(w, now_ms);
     kcl_router_turn(w->router, now_ms);
     kcl_trace_log_turn(&w->trace_log, now_ms);
@@ -394,6 +397,3 @@ void kcl_loop_run(void *user)
     set_state(w, KCL_WORKER_STOPPED);
     kcl_mailbox_close(&w->done);
 }
-    if (kcl_host_busy_is_due(&w->busy, now_ms)) {
-        kcl_router_set_load(w->router, kcl_host_busy_read(&w->busy, now_ms));
-    }

@@ -588,15 +588,15 @@ kcl_rc kcl_router_pause(struct kcl_router *r, uint64_t now_ms, const char *shard
     return KCL_OK;
 }
 
-/* ---- time ---- */
-
-static void answer_unsent(struct kcl_router *r, uint64_t now_ms)
-{
 void kcl_router_set_load(struct kcl_router *r, uint64_t load_permille)
 {
     r->load_permille = load_permille;
 }
 
+/* ---- time ---- */
+
+static void answer_unsent(struct kcl_router *r, uint64_t now_ms)
+{
     size_t count = r->unsent_count;
     for (size_t i = 0; i < count; i++) {
         struct kcl_unsent unsent = r->unsent[0];

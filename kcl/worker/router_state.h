@@ -92,9 +92,9 @@ struct kcl_router {
     uint64_t refresh_op; /* of the heartbeat that asks for its next page */
     uint64_t refresh_ms; /* when the next one begins */
     uint64_t told_life_ms;
+    uint64_t load_permille; /* for the next heartbeat */
     kcl_worker_state told_state;
     char stream[KCL_NAME_SIZE]; /* what the stream is called, and when it was made */
-    uint64_t load_permille; /* for the next heartbeat */
     int64_t epoch_s;
     int64_t seen_epoch_s;    /* the youngest stream of this name that a lease was seen of */
     struct kcl_map held;     /* lease key -> struct kcl_slot (as struct kcl_held) */

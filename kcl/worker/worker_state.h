@@ -71,8 +71,8 @@ struct kcl_worker {
     bool store_lost;                /* told that the store does not answer heartbeats */
     uint64_t connections_max;       /* that the limit of descriptors leaves room for; counted at the start */
     struct kcl_host_descriptors fd; /* as they were then */
-    kcl_rc result;                  /* written before `done` is closed */
     struct kcl_host_busy busy;      /* for the heartbeats */
+    kcl_rc result;                  /* written before `done` is closed */
     kcl_error result_error;
 };
 
