@@ -199,6 +199,10 @@ static int exit_code(kcl_rc rc, const kcl_error *err)
     if (error != 0 || atomic_load(&run.consume.failed)) {
         return KCL_EXIT_FAILED;
     }
+    if (rc == KCL_OK && kcl_sink_is_torn(&run.consume.sink)) {
+        kcl_print_message(COMMAND, "standard output: nobody reads it; a batch was printed in part and comes again");
+        return KCL_EXIT_LEFT;
+    }
     return rc == KCL_OK ? KCL_EXIT_OK : rc == KCL_EBUSY ? KCL_EXIT_LEFT : KCL_EXIT_FAILED;
 }
 
@@ -279,8 +283,9 @@ int kcl_cmd_consume(int argc, char *const *argv)
     run.consume.checkpoint = kcl_checkpoint;
     run.consume.stop = stop;
     kcl_rc rc = configure(&args, config, &limit, &err);
-    if (rc == KCL_OK && (rc = kcl_sink_init(&run.consume.sink, STDOUT_FILENO, limit)) != KCL_OK) {
-        rc = kcl_error_set(&err, rc, "%s", kcl_rc_text(rc));
+    if (rc == KCL_OK) {
+        rc = kcl_sink_init(&run.consume.sink, STDOUT_FILENO, limit, config->numbers[KCL_OPTION_callback_timeout_ms],
+                           kcl_checkpointer_should_stop, &err);
     }
     code = rc == KCL_OK ? work_with_store(&args, config) : kcl_print_failure(COMMAND, &err);
     kcl_setup_end(&args, config);

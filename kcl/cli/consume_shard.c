@@ -6,12 +6,16 @@
 #include "kcl/base/alloc.h"
 #include "kcl/cli/output.h"
 
+/* Ceiling of a batch as text: the records of one answer with every byte of every key escaped are less. */
+#define BATCH_MAX ((size_t)1024 * 1024 * 1024)
+
 struct shard {
     struct kcl_consume *app;
     char name[KCL_NAME_SIZE];
     struct kcl_json_head head;
     struct kcl_buf buffer;
-    bool owes; /* printed up to `owed`, which is not recorded yet */
+    bool held_up; /* the last batch was not printed because nobody reads, for no fault of its own */
+    bool owes;    /* printed up to `owed`, which is not recorded yet */
     kcl_position owed;
 };
 
@@ -24,7 +28,7 @@ static int create(void *user, const char *stream, const char *shard, void **proc
     s->app = user;
     (void)strncpy(s->name, shard, sizeof(s->name) - 1);
     kcl_json_head_init(&s->head, stream, shard);
-    kcl_buf_init(&s->buffer, KCL_SINK_BATCH_MAX);
+    kcl_buf_init(&s->buffer, BATCH_MAX);
     *processor = s;
     return 0;
 }
@@ -76,15 +80,17 @@ static int process_records(void *processor, const kcl_batch *batch, kcl_checkpoi
         settle(s, c);
         return 1;
     }
-    kcl_rc rc = kcl_sink_write(&s->app->sink, &s->head, batch->records, batch->records_count, batch->token, &s->buffer,
-                               &result);
+    kcl_rc rc = kcl_sink_write(&s->app->sink, &s->head, batch, c, &s->buffer, &result);
+    s->held_up = rc == KCL_EBUSY;
     if (rc == KCL_ECLOSED) {
         s->app->stop(s->app->user);
         return 1;
     }
-    if (rc != KCL_OK) {
+    if (rc != KCL_OK && !s->held_up) {
         kcl_print_message(s->app->command, "shard %s: a batch of %zu records could not be printed: %s", s->name,
                           batch->records_count, kcl_rc_text(rc));
+    }
+    if (rc != KCL_OK) {
         return 1;
     }
     if (result.written == batch->records_count) {
@@ -102,7 +108,9 @@ static int process_records(void *processor, const kcl_batch *batch, kcl_checkpoi
 static int dead_letter(void *processor, const kcl_batch *batch, kcl_checkpointer *c)
 {
     struct shard *s = processor;
-    (void)c;
+    if (s->held_up) {
+        return process_records(processor, batch, c);
+    }
     if (s->owes || kcl_sink_look(&s->app->sink) != KCL_SINK_OPEN) {
         return 1; /* nothing is wrong with these records: the command ends */
     }

@@ -50,27 +50,86 @@ static char *add_time(char *at, int64_t time_ms)
     return time_ms < 0 ? ADD(at, "null") : add_number(at, (uint64_t)time_ms);
 }
 
+void kcl_json_begin(struct kcl_json_cursor *c, const struct kcl_json_head *head, const kcl_record *records,
+                    size_t count, uint64_t token)
+{
+    *c = (struct kcl_json_cursor){.head = head, .records = records, .count = count, .token = token};
+}
+
+/* A line without its data. */
+static size_t frame_size(const struct kcl_json_cursor *c, const kcl_record *r)
+{
+    return c->head->size + FIXED_MAX + KCL_PRINT_JSON_MAX(r->partition_key_size);
+}
+
+size_t kcl_json_room(const struct kcl_json_cursor *c, size_t most)
+{
+    size_t all = 0;
+    size_t largest = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        size_t frame = frame_size(c, &c->records[i]);
+        largest = frame > largest ? frame : largest;
+        all += frame + KCL_BASE64_CHARS(c->records[i].data_size);
+    }
+    return all < most + largest ? all : most + largest;
+}
+
+static void begin_line(const struct kcl_json_cursor *c, struct kcl_buf *out, const kcl_record *r)
+{
+    char *at = out->data + out->size;
+    at = add(at, c->head->text, c->head->size);
+    at = add(at, r->sequence, strnlen(r->sequence, KCL_SEQUENCE_MAX));
+    at = add_number(ADD(at, "\",\"sub\":"), r->sub);
+    at = kcl_print_json_at(ADD(at, ",\"key\":"), r->partition_key, r->partition_key_size);
+    at = add_time(ADD(at, ",\"time\":"), r->arrival_ms);
+    at = add_number(ADD(at, ",\"token\":"), c->token);
+    at = ADD(at, ",\"data\":\"");
+    out->size = (size_t)(at - out->data);
+}
+
+/* As much of the data as there is room for below `most`, in groups of base64; whole: the end of the line, too. */
+static bool add_data(struct kcl_json_cursor *c, struct kcl_buf *out, const kcl_record *r, size_t most)
+{
+    size_t left = r->data_size - c->data_at;
+    size_t fits = out->size < most ? (most - out->size) / 4 * 3 : 0;
+    size_t size = left < fits ? left : fits;
+    char *at = out->data + out->size;
+    at += kcl_base64_encode(at, r->data + c->data_at, size);
+    c->data_at += size;
+    bool whole = size == left;
+    at = whole ? ADD(at, "\"}\n") : at;
+    *at = '\0';
+    out->size = (size_t)(at - out->data);
+    return whole;
+}
+
+bool kcl_json_next(struct kcl_json_cursor *c, struct kcl_buf *out, size_t most)
+{
+    while (c->at < c->count && out->size < most) {
+        const kcl_record *r = &c->records[c->at];
+        size_t data = KCL_BASE64_CHARS(r->data_size - c->data_at);
+        size_t fits = out->size < most ? most - out->size : 0;
+        if (kcl_buf_reserve(out, frame_size(c, r) + (data < fits ? data : fits)) != KCL_OK) {
+            return false;
+        }
+        if (!c->begun) {
+            begin_line(c, out, r);
+            c->begun = true;
+        }
+        if (!add_data(c, out, r, most)) {
+            return true;
+        }
+        c->at++;
+        c->data_at = 0;
+        c->begun = false;
+    }
+    return c->at < c->count;
+}
+
 void kcl_json_lines(struct kcl_buf *out, const struct kcl_json_head *head, const kcl_record *records, size_t count,
                     uint64_t token)
 {
-    for (size_t i = 0; i < count; i++) {
-        const kcl_record *r = &records[i];
-        size_t most =
-            head->size + FIXED_MAX + KCL_PRINT_JSON_MAX(r->partition_key_size) + KCL_BASE64_CHARS(r->data_size);
-        if (kcl_buf_reserve(out, most) != KCL_OK) {
-            return;
-        }
-        char *at = out->data + out->size;
-        at = add(at, head->text, head->size);
-        at = add(at, r->sequence, strnlen(r->sequence, KCL_SEQUENCE_MAX));
-        at = add_number(ADD(at, "\",\"sub\":"), r->sub);
-        at = kcl_print_json_at(ADD(at, ",\"key\":"), r->partition_key, r->partition_key_size);
-        at = add_time(ADD(at, ",\"time\":"), r->arrival_ms);
-        at = add_number(ADD(at, ",\"token\":"), token);
-        at = ADD(at, ",\"data\":\"");
-        at += kcl_base64_encode(at, r->data, r->data_size);
-        at = ADD(at, "\"}\n");
-        *at = '\0';
-        out->size = (size_t)(at - out->data);
-    }
+    struct kcl_json_cursor c;
+    kcl_json_begin(&c, head, records, count, token);
+    (void)kcl_json_next(&c, out, SIZE_MAX);
 }

@@ -309,8 +309,14 @@ static void on_failed(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effec
 {
     const char *callback = u->deliver.dead_letter ? "dead_letter" : "process_records";
     uint32_t attempt = u->deliver.attempt;
+    enum kcl_deliver_next next = kcl_deliver_failed(&u->deliver, now_ms);
 
-    switch (kcl_deliver_failed(&u->deliver, now_ms)) {
+    if (u->sm.state != LIFE_RUNNING) {
+        kcl_unit_tell(u, now_ms, KCL_LOG_WARN, "shard.callback.failed",
+                      "a callback failed on the last batch here: it comes again wherever the lease goes", callback);
+        return;
+    }
+    switch (next) {
     case DELIVER_AGAIN:
         tell_failed(u, now_ms, attempt, callback);
         break;
@@ -323,9 +329,7 @@ static void on_failed(struct kcl_unit *u, uint64_t now_ms, struct kcl_unit_effec
                       "process_records failed too often: the records are given to dead_letter", NULL);
         break;
     case DELIVER_STOP:
-        if (u->sm.state == LIFE_RUNNING) {
-            stop_after_failures(u, now_ms, out);
-        }
+        stop_after_failures(u, now_ms, out);
         break;
     }
 }

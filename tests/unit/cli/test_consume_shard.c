@@ -18,6 +18,7 @@ struct run {
     unsigned checkpoints;
     kcl_position at;
     kcl_rc answer;
+    int should_stop;
     void *shard;
 };
 
@@ -38,6 +39,12 @@ static kcl_rc checkpoint(kcl_checkpointer *c, const kcl_position *at, kcl_error 
     return run.answer;
 }
 
+static int should_stop(const kcl_checkpointer *c)
+{
+    (void)c;
+    return run.should_stop;
+}
+
 static void begin(uint64_t limit)
 {
     memset(&run, 0, sizeof(run));
@@ -45,7 +52,7 @@ static void begin(uint64_t limit)
     run.app.command = "kcl consume";
     run.app.checkpoint = checkpoint;
     run.app.stop = stop;
-    assert_int_equal(kcl_sink_init(&run.app.sink, run.ends[1], limit), KCL_OK);
+    assert_int_equal(kcl_sink_init(&run.app.sink, run.ends[1], limit, 60000, should_stop, NULL), KCL_OK);
     assert_int_equal(kcl_consume_callbacks.create(&run.app, "demo", "shard-0", &run.shard), 0);
 }
 
@@ -234,7 +241,7 @@ static kcl_rc torture_scenario(void *user)
     run.app.stop = stop;
     run.app.checkpoint = checkpoint;
     run.ends[1] = open("/dev/null", O_WRONLY);
-    assert_int_equal(kcl_sink_init(&run.app.sink, run.ends[1], 3), KCL_OK);
+    assert_int_equal(kcl_sink_init(&run.app.sink, run.ends[1], 3, 60000, should_stop, NULL), KCL_OK);
     if (kcl_consume_callbacks.create(&run.app, "demo", "shard-0", &run.shard) != 0) {
         (void)close(run.ends[1]);
         kcl_sink_fini(&run.app.sink);
@@ -326,6 +333,33 @@ static void test_an_end_of_printing_gives_nothing_up(void **state)
     end();
 }
 
+/* An output that nobody reads is no fault of the records: a shard that is to stop gives nothing up for it. */
+static void test_a_batch_that_was_held_up_is_no_dead_letter(void **state)
+{
+    char filler[4096] = "";
+    (void)state;
+    begin(0);
+    int flags = fcntl(run.ends[1], F_GETFL);
+    assert_int_equal(fcntl(run.ends[1], F_SETFL, flags | O_NONBLOCK), 0);
+    while (write(run.ends[1], filler, sizeof(filler)) > 0) {
+    }
+    assert_int_equal(fcntl(run.ends[1], F_SETFL, flags), 0);
+    run.app.sink.still_ms = 1;
+    run.should_stop = 1;
+    assert_int_not_equal(deliver(run.shard, 1, 2), 0);
+    assert_int_not_equal(dead_letter(1, 2), 0);
+    for (size_t left = 65536; left > 0;) {
+        char rest[65536];
+        ssize_t got = read(run.ends[0], rest, left);
+        assert_true(got > 0);
+        left -= (size_t)got;
+    }
+    assert_int_equal(dead_letter(1, 2), 0);
+    assert_printed("1 2 ");
+    assert_int_equal(run.stops + run.checkpoints, 0);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_a_batch_without_memory_is_not_counted),
         cmocka_unit_test(test_what_is_given_up_goes_to_the_dead_letter_file),
         cmocka_unit_test(test_an_end_of_printing_gives_nothing_up),
+        cmocka_unit_test(test_a_batch_that_was_held_up_is_no_dead_letter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

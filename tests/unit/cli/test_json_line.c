@@ -62,6 +62,48 @@ static void test_the_largest_line_fits_what_is_reserved(void **state)
     }
 }
 
+/* A buffer with the room that was asked for is never made larger, whatever the pieces. */
+static void test_pieces_stay_within_their_room(void **state)
+{
+    unsigned char data[5000];
+    char key[300];
+    kcl_record records[12];
+    struct kcl_json_head head;
+    (void)state;
+    memset(data, 0x5a, sizeof(data));
+    memset(key, 2, sizeof(key));
+    kcl_json_head_init(&head, "demo", "shard-0");
+    for (size_t i = 0; i < 12; i++) {
+        records[i] = (kcl_record){data, i % 3 == 0 ? i : 417 * i, key, i % 4 == 0 ? sizeof(key) : i, "12345", i, -1};
+    }
+    for (size_t most = 4; most < 9000; most += 61) {
+        struct kcl_json_cursor c;
+        struct kcl_buf whole;
+        struct kcl_buf pieces;
+        struct kcl_buf piece;
+        bool more = true;
+        kcl_buf_init(&whole, (size_t)1024 * 1024);
+        kcl_buf_init(&pieces, (size_t)1024 * 1024);
+        kcl_buf_init(&piece, (size_t)1024 * 1024);
+        kcl_json_lines(&whole, &head, records, 12, 7);
+        kcl_json_begin(&c, &head, records, 12, 7);
+        assert_int_equal(kcl_buf_reserve(&piece, kcl_json_room(&c, most)), KCL_OK);
+        size_t room = piece.room;
+        while (more) {
+            kcl_buf_clear(&piece);
+            more = kcl_json_next(&c, &piece, most);
+            assert_int_equal(kcl_buf_rc(&piece), KCL_OK);
+            assert_int_equal(piece.room, room);
+            kcl_buf_add(&pieces, piece.data, piece.size);
+        }
+        assert_int_equal(pieces.size, whole.size);
+        assert_memory_equal(pieces.data, whole.data, whole.size);
+        kcl_buf_fini(&whole);
+        kcl_buf_fini(&pieces);
+        kcl_buf_fini(&piece);
+    }
+}
+
 static void test_a_buffer_that_is_full_says_so(void **state)
 {
     const kcl_record r = {(const unsigned char *)"x", 1, "k", 1, "1", 0, 0};
@@ -80,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_record_becomes_one_line),
         cmocka_unit_test(test_the_largest_line_fits_what_is_reserved),
+        cmocka_unit_test(test_pieces_stay_within_their_room),
         cmocka_unit_test(test_a_buffer_that_is_full_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,6 +233,28 @@ static void a_deadline_and_an_end_that_is_refused_are_told(void **unused)
     assert_told(&r, &h, KCL_LOG_WARN, "shard.lost", "", "lost");
 }
 
+static void a_failure_of_the_last_batch_is_not_told_as_one_that_is_tried_again(void **unused)
+{
+    struct heard h;
+    struct rig r;
+
+    (void)unused;
+    run_heard(&r, &h);
+    rig_feed(&r, 1, false, 0);
+    rig_done(&r, false);
+    assert_int_equal(h.count, 1);
+    assert_non_null(strstr(h.text, "called again"));
+    rig_wait_due(&r);
+    rig_drain(&r, r.now_ms + 25000);
+    rig_done(&r, false);
+    assert_int_equal(h.count, 2);
+    assert_string_equal(h.name, "shard.callback.failed");
+    assert_null(strstr(h.text, "called again"));
+    assert_non_null(strstr(h.text, "wherever the lease goes"));
+    rig_finish(&r);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +263,7 @@ int main(void)
         cmocka_unit_test(a_lease_lost_while_it_drains_is_not_passed),
         cmocka_unit_test(a_drain_tells_who_has_the_lease_next),
         cmocka_unit_test(a_lease_that_was_taken_or_lost_is_not_told_as_handed_on),
+        cmocka_unit_test(a_failure_of_the_last_batch_is_not_told_as_one_that_is_tried_again),
         cmocka_unit_test(a_deadline_and_an_end_that_is_refused_are_told),
     };
 
