@@ -57,6 +57,13 @@ static void on_note(void *user, const struct kcl_router_note *note)
     }
 }
 
+static void count_kept(void *user, const char *shard, uint64_t token, const char *state)
+{
+    (void)shard;
+    (void)token;
+    *(size_t *)user += strcmp(state, "closing") != 0 ? 1 : 0; /* that is how one ends that was lost */
+}
+
 /* A life that ends while nobody asked for a shutdown ran out: no heartbeat was answered in time. */
 static void on_life(void *user, uint64_t life_until_ms)
 {
@@ -67,9 +74,11 @@ static void on_life(void *user, uint64_t life_until_ms)
         kcl_log_write(&w->log, KCL_LOG_WARN, "worker", "worker.fenced", NULL, 0,
                       "the lease store has not answered for too long: nothing is delivered until it does");
     } else if (life_until_ms != 0 && w->fenced) {
+        size_t kept = 0;
+        kcl_router_each_shard(w->router, count_kept, &kept);
         w->fenced = false;
         kcl_log_write(&w->log, KCL_LOG_INFO, "worker", "worker.unfenced", NULL, 0,
-                      "the lease store answers again: what is still ours goes on");
+                      "the lease store answers again: %zu of this worker's leases go on", kept);
     }
 }
 
@@ -89,6 +98,21 @@ static void tell_store(struct kcl_worker *w, const struct kcl_store_reply *reply
         kcl_log_write(&w->log, KCL_LOG_WARN, "lease", "lease.store.lost", NULL, 0, "no heartbeat: %s", what);
     } else {
         kcl_log_write(&w->log, KCL_LOG_INFO, "lease", "lease.store.back", NULL, 0, "heartbeats are answered again");
+    }
+}
+
+/* Once when a hold runs: lease store or workers were away. The one of an application that was just made is so short
+ * that nobody waits for it. */
+static void tell_hold(struct kcl_worker *w)
+{
+    uint64_t new_ms = kcl_router_new_hold_ms(w->config->numbers[KCL_OPTION_lease_duration_ms]);
+    int64_t hold_ms = kcl_router_table(w->router)->hold_ms;
+    if (hold_ms <= 0) {
+        w->hold_told = false;
+    } else if (!w->hold_told && (uint64_t)hold_ms > new_ms) {
+        w->hold_told = true;
+        kcl_log_write(&w->log, KCL_LOG_WARN, "lease", "lease.hold", NULL, 0,
+                      "nothing is given out for %" PRId64 " ms: every worker has time to come back", hold_ms);
     }
 }
 
@@ -299,6 +323,7 @@ static void take_message(struct kcl_worker *w, uint64_t now_ms, struct kcl_messa
         kcl_store_thread_take(message, &reply);
         tell_store(w, &reply);
         kcl_router_on_store(w->router, now_ms, &reply);
+        tell_hold(w);
         kcl_store_reply_fini(&reply);
         break;
     }

@@ -68,6 +68,7 @@ struct kcl_worker {
     struct kcl_router *router;
     unsigned shutdowns_seen;
     bool fenced;                    /* told that its life ran out */
+    bool hold_told;                 /* told that a hold runs */
     bool store_lost;                /* told that the store does not answer heartbeats */
     uint64_t connections_max;       /* that the limit of descriptors leaves room for; counted at the start */
     struct kcl_host_descriptors fd; /* as they were then */

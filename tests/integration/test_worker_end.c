@@ -17,6 +17,7 @@
 
 #include "kcl/aws/client.h"
 #include "kcl/base/alloc.h"
+#include "kcl/base/bytes.h"
 #include "kcl/base/clock.h"
 #include "tests/support/local_server.h"
 #include "tests/support/test.h"
@@ -32,8 +33,11 @@ static struct {
     kcl_lease_store store;   /* what workers are given */
     atomic_bool join_held, heartbeat_held, callback_held;
     atomic_bool heartbeat_fails;
-    atomic_int store_lost, store_back, fenced, unfenced; /* lines of the log */
-    atomic_int inside;                                   /* calls of the store or callbacks that are held */
+    atomic_int hold_ms; /* what heartbeats are answered; 0: what the store says */
+    char unfenced_text[128], hold_text[160];
+    atomic_int store_lost, store_back, fenced, unfenced, holds; /* lines of the log */
+    atomic_int heartbeats;
+    atomic_int inside; /* calls of the store or callbacks that are held */
     atomic_int created, destroyed, records;
 } f;
 
@@ -82,7 +86,10 @@ static kcl_rc gated_heartbeat(kcl_store_handle *h, const kcl_store_caller *by, k
     if (atomic_load(&f.heartbeat_fails)) {
         return KCL_ESTORE;
     }
-    return f.inner.ops->heartbeat(h, by, state, load_permille, sink, ans, err);
+    kcl_rc rc = f.inner.ops->heartbeat(h, by, state, load_permille, sink, ans, err);
+    ans->hold_ms = atomic_load(&f.hold_ms) != 0 ? atomic_load(&f.hold_ms) : ans->hold_ms;
+    (void)atomic_fetch_add(&f.heartbeats, 1);
+    return rc;
 }
 
 static void ignore_reset(void *user)
@@ -152,13 +159,19 @@ static void on_log(const kcl_log_event *event, void *user)
     const struct {
         const char *name;
         atomic_int *count;
-    } lines[] = {{"lease.store.lost", &f.store_lost},
-                 {"lease.store.back", &f.store_back},
-                 {"worker.fenced", &f.fenced},
-                 {"worker.unfenced", &f.unfenced}};
+        char *text; /* of the last one; NULL: not kept */
+        size_t size;
+    } lines[] = {{"lease.store.lost", &f.store_lost, NULL, 0},
+                 {"lease.store.back", &f.store_back, NULL, 0},
+                 {"worker.fenced", &f.fenced, NULL, 0},
+                 {"worker.unfenced", &f.unfenced, f.unfenced_text, sizeof(f.unfenced_text)},
+                 {"lease.hold", &f.holds, f.hold_text, sizeof(f.hold_text)}};
     (void)user;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         if (strcmp(event->name, lines[i].name) == 0) {
+            if (lines[i].text != NULL) {
+                (void)kcl_string_copy(lines[i].text, lines[i].size, event->message);
+            }
             (void)atomic_fetch_add(lines[i].count, 1);
         }
     }
@@ -368,6 +381,7 @@ static void test_a_store_that_fails_for_a_while_is_told_once_and_survived(void *
     assert_true(wait_for(&f.fenced, 1));
     atomic_store(&f.heartbeat_fails, false);
     assert_true(wait_for(&f.unfenced, 1));
+    assert_string_equal(f.unfenced_text, "the lease store answers again: 1 of this worker's leases go on");
     assert_int_equal(atomic_load(&f.store_lost), 1);
     assert_int_equal(atomic_load(&f.store_back), 1);
     put_one();
@@ -376,6 +390,35 @@ static void test_a_store_that_fails_for_a_while_is_told_once_and_survived(void *
     assert_int_equal(kcl_worker_wait(worker, PATIENCE_MS, NULL), KCL_OK);
     kcl_worker_free(worker);
     assert_int_equal(atomic_load(&f.fenced), 1); /* an end that was asked for is no such news */
+}
+
+/* Waits until so many heartbeats more were answered, and the answers taken in. */
+static void let_beat(int count)
+{
+    assert_true(wait_for(&f.heartbeats, atomic_load(&f.heartbeats) + count + 1));
+}
+
+static void test_a_hold_is_told_once(void **state)
+{
+    (void)state;
+    put_one();
+    kcl_worker *worker = start_worker("lease_duration_ms", "1000");
+    assert_true(wait_for(&f.records, 1));
+    let_beat(1);
+    assert_int_equal(atomic_load(&f.holds), 0); /* the first one of an application is none to tell of */
+    for (int i = 1; i <= 2; i++) {
+        atomic_store(&f.hold_ms, 987);
+        let_beat(3);
+        atomic_store(&f.hold_ms, 5); /* nearly over */
+        let_beat(2);
+        assert_int_equal(atomic_load(&f.holds), i);
+        assert_non_null(strstr(f.hold_text, "nothing is given out for 987 ms"));
+        atomic_store(&f.hold_ms, 0);
+        let_beat(2);
+    }
+    kcl_worker_request_shutdown(worker);
+    assert_int_equal(kcl_worker_wait(worker, PATIENCE_MS, NULL), KCL_OK);
+    kcl_worker_free(worker);
 }
 
 static void test_callbacks_that_were_left_behind_end_before_the_worker_is_freed(void **state)
@@ -475,6 +518,7 @@ int main(void)
         TEST(test_a_start_time_out_is_not_told_as_still_running),
         TEST(test_a_store_that_hangs_does_not_hold_up_the_end),
         TEST(test_a_store_that_fails_for_a_while_is_told_once_and_survived),
+        TEST(test_a_hold_is_told_once),
         TEST(test_callbacks_that_were_left_behind_end_before_the_worker_is_freed),
         TEST(test_no_connection_is_left_open_in_programs_that_a_callback_starts),
         TEST(test_every_allocation_of_a_new_worker_may_fail),
