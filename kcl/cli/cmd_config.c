@@ -161,6 +161,12 @@ int kcl_cmd_config(int argc, char *const *argv)
     if (!kcl_setup_begin(&args, argc, argv, &help, NULL, &code)) {
         return code;
     }
+    if (args.given_count > 1) {
+        kcl_print_message(COMMAND, "%s and %s exclude each other", args.given[0].option->flag,
+                          args.given[1].option->flag);
+        kcl_setup_end(&args, NULL);
+        return KCL_EXIT_USAGE;
+    }
     kcl_buf_init(&out, OUT_MAX);
     if (kcl_args_has(&args, "--errors-markdown")) {
         print_errors_page(&out);

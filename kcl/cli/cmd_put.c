@@ -12,11 +12,14 @@
 #include "kcl/cli/put_lines.h"
 #include "kcl/cli/setup.h"
 
-#define COMMAND    "kcl put"
-#define READ_BYTES ((size_t)256 * 1024)
+#define COMMAND       "kcl put"
+#define READ_BYTES    ((size_t)256 * 1024)
+#define KEY_CHARS_MAX 256
 
 static const struct kcl_args_option own_options[] = {
-    KCL_ARGS_TEXT("--key", "K", "Partition key of all records. Default: the number of the line, which spreads them."),
+    KCL_ARGS_TEXT(
+        "--key", "K",
+        "Partition key of all records, 256 characters at most. Default: the number of the line, which spreads them."),
     KCL_ARGS_NUMBER("--rate", "N", 1, 10000000, 0, "Records a second at most."),
     KCL_SETUP_TIMEOUT_ROW,
     KCL_SETUP_SET_ROW,
@@ -109,13 +112,30 @@ static kcl_rc put_all(struct put *p, kcl_error *err)
     return rc;
 }
 
+/* 1 to 256 characters of UTF-8, as the service counts them. */
+static kcl_rc check_key(const char *key, kcl_error *err)
+{
+    size_t count = 0;
+    for (const char *at = key; at != NULL && *at != '\0'; at++) {
+        count += ((unsigned char)*at & 0xc0) != 0x80 ? 1 : 0;
+    }
+    if (count > KEY_CHARS_MAX) {
+        return kcl_error_set(err, KCL_EOPTION, "--key %.40s...: has %zu characters, must have %d at most", key, count,
+                             KEY_CHARS_MAX);
+    }
+    return KCL_OK;
+}
+
 static int put(const struct kcl_args *a, const kcl_config *config, struct put *p)
 {
     kcl_error err = {0};
     int64_t timeout_ms = 0;
     uint64_t rate = 0;
     uint64_t begin_ms = kcl_clock_ms();
-    kcl_rc rc = kcl_args_number(a, "--rate", &rate, &err);
+    kcl_rc rc = check_key(kcl_args_get(a, "--key"), &err);
+    if (rc == KCL_OK) {
+        rc = kcl_args_number(a, "--rate", &rate, &err);
+    }
     if (rc == KCL_OK) {
         rc = kcl_setup_timeout(a, &timeout_ms, &err);
     }

@@ -168,6 +168,9 @@ static kcl_rc split(struct action *c, kcl_error *err)
     const char *shard = NULL;
     const char *at = kcl_args_get(c->args, "--at");
     kcl_rc rc = kcl_args_need(c->args, "--shard", &shard, err);
+    if (rc == KCL_OK && at != NULL && (strspn(at, "0123456789") != strlen(at) || strlen(at) >= KCL_HASH_KEY_SIZE)) {
+        rc = kcl_error_set(err, KCL_EOPTION, "--at %.60s: must be a hash key, a number below 2^128", at);
+    }
     if (rc == KCL_OK) {
         rc = wait_until(c, false, err);
     }
@@ -188,6 +191,9 @@ static kcl_rc merge(struct action *c, kcl_error *err)
     kcl_rc rc = kcl_args_need(c->args, "--shard", &shard, err);
     if (rc == KCL_OK) {
         rc = kcl_args_need(c->args, "--with", &other, err);
+    }
+    if (rc == KCL_OK && strcmp(shard, other) == 0) {
+        rc = kcl_error_set(err, KCL_EOPTION, "--with %.128s: must be another shard than --shard", other);
     }
     if (rc == KCL_OK) {
         rc = wait_until(c, false, err);
@@ -221,10 +227,34 @@ static const struct verb {
     const char *name;
     kcl_rc (*run)(struct action *c, kcl_error *err);
     bool of_stream;
+    const char *options[5]; /* its own, of those that not all take */
 } verbs[] = {
-    {"create", create, true}, {"describe", describe, true}, {"list", list, false},           {"split", split, true},
-    {"merge", merge, true},   {"reshard", reshard, true},   {"delete", delete_stream, true},
+    {"create", create, true, {"--shards", "--on-demand", "--wait", NULL}},
+    {"describe", describe, true, {"--json", NULL}},
+    {"list", list, false, {"--json", NULL}},
+    {"split", split, true, {"--shard", "--at", "--wait", NULL}},
+    {"merge", merge, true, {"--shard", "--with", "--wait", NULL}},
+    {"reshard", reshard, true, {"--shards", "--wait", NULL}},
+    {"delete", delete_stream, true, {"--wait", NULL}},
 };
+
+/* An option of another action is a mistake. */
+static kcl_rc check_options(const struct verb *verb, const struct kcl_args *a, kcl_error *err)
+{
+    for (size_t i = 0; i < a->given_count; i++) {
+        const struct kcl_args_option *option = a->given[i].option;
+        bool fits =
+            option->config != NULL || strcmp(option->flag, "--timeout") == 0 || strcmp(option->flag, "--set") == 0;
+        for (const char *const *own = verb->options; !fits && *own != NULL; own++) {
+            fits = strcmp(option->flag, *own) == 0;
+        }
+        if (!fits) {
+            return kcl_error_set(err, KCL_EOPTION, "%s is no option of %s %s; see %s --help", option->flag, COMMAND,
+                                 verb->name, COMMAND);
+        }
+    }
+    return KCL_OK;
+}
 
 static const struct verb *find_verb(const char *word)
 {
@@ -242,7 +272,10 @@ static int run(const struct verb *verb, const struct kcl_args *a, const kcl_conf
     kcl_error err = {0};
     int code = KCL_EXIT_OK;
     kcl_buf_init(&c.out, (size_t)1024 * 1024 * 1024);
-    kcl_rc rc = kcl_setup_timeout(a, &c.timeout_ms, &err);
+    kcl_rc rc = check_options(verb, a, &err);
+    if (rc == KCL_OK) {
+        rc = kcl_setup_timeout(a, &c.timeout_ms, &err);
+    }
     if (rc == KCL_OK && verb->of_stream) {
         rc = kcl_setup_stream(a, config, &c.stream, &err);
     }

@@ -52,12 +52,39 @@ int kcl_print_out(const char *command, const struct kcl_buf *out)
     return kcl_write_closed(error) ? KCL_EXIT_CLOSED : KCL_EXIT_FAILED;
 }
 
-/* A value cannot fake a second line. */
+/* Bytes of the UTF-8 character at `text`; 0: none begins here. RFC 3629: no surrogates, nothing overlong. */
+static size_t utf8_size(const unsigned char *text, size_t size)
+{
+    unsigned char first = text[0];
+    size_t want = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (want == 0 || want > size) {
+        return 0;
+    }
+    for (size_t i = 1; i < want; i++) {
+        if ((text[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    bool wrong = (first == 0xe0 && text[1] < 0xa0) || (first == 0xed && text[1] > 0x9f) ||
+                 (first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] > 0x8f);
+    return wrong ? 0 : want;
+}
+
+/* A value cannot fake a second line; what is not UTF-8, such as half a character where a text was cut, is U+FFFD. */
 static void add_clean(struct kcl_buf *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
+    size_t left = strlen(text);
+    while (left > 0) {
         unsigned char c = (unsigned char)*text;
-        kcl_buf_add(out, c < 0x20 || c == 0x7f ? " " : text, 1);
+        size_t width = utf8_size((const unsigned char *)text, left);
+        if (width == 0) {
+            kcl_buf_text(out, "\xef\xbf\xbd");
+            width = 1;
+        } else {
+            kcl_buf_add(out, c < 0x20 || c == 0x7f ? " " : text, width);
+        }
+        text += width;
+        left -= width;
     }
 }
 
@@ -162,24 +189,6 @@ void kcl_print_log(const kcl_log_event *event, void *user)
     kcl_buf_init(&line, LINE_MAX_BYTES);
     kcl_format_log(&line, event);
     write_line(&line);
-}
-
-/* Bytes of the UTF-8 character at `text`; 0: none begins here. RFC 3629: no surrogates, nothing overlong. */
-static size_t utf8_size(const unsigned char *text, size_t size)
-{
-    unsigned char first = text[0];
-    size_t want = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-    if (want == 0 || want > size) {
-        return 0;
-    }
-    for (size_t i = 1; i < want; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool wrong = (first == 0xe0 && text[1] < 0xa0) || (first == 0xed && text[1] > 0x9f) ||
-                 (first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] > 0x8f);
-    return wrong ? 0 : want;
 }
 
 static char *escape(char *out, unsigned char c)

@@ -261,6 +261,16 @@ class Words(Base):
                 (('consume', '--stream', 's', '--app', 'a', '--memory', '--dead-letter', '/dev/null'), '--on-failure'),
                 (('put', '--stream', 's', '--rate', '0'), '--rate 0'),
                 (('put',), '--stream is missing'),
+                (('put', '--stream', 's', '--key', '\u20ac' * 257), 'has 257 characters, must have 256 at most'),
+                (('stream', 'list', '--shards', '1'), '--shards is no option of kcl stream list'),
+                (('stream', 'split', '--stream', 's', '--with', 'x'), '--with is no option of kcl stream split'),
+                (('stream', 'split', '--stream', 's', '--shard', 'x', '--at', '-1'), '--at -1: must be a hash key'),
+                (('stream', 'merge', '--stream', 's', '--shard', 'x', '--with', 'x'), '--with x: must be another'),
+                (('stream', 'reshard', '--stream', 's', '--shards', '0'), '--shards 0: must be a number, 1 to 100000'),
+                (('config', '--markdown', '--errors-markdown'), 'exclude each other'),
+                (('consume', '--stream', 's', '--app', 'a', '--memory', '--worker-id', '\u00fc'), '--worker-id: '),
+                (('consume', '--stream', 's', '--app', 'a', '--memory', '--position', 'at:2026-02-30T00:00:00Z'),
+                 'at:2026-01-31T10:00:00Z'),
                 (('init', '--redis', NOWHERE), '--app is missing'),
                 (('init', '--app', 'a'), '--redis is missing')):
             with self.subTest(words=words):

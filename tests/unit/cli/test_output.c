@@ -62,14 +62,15 @@ static void test_a_string_never_takes_more_than_said(void **state)
 
 static void test_a_log_line_is_one_line(void **state)
 {
-    const kcl_log_pair pairs[] = {{"shard", "shardId-1"}, {"why", "two words\n"}, {"none", ""}};
-    const kcl_log_event event = {KCL_LOG_WARN, "lease", "lease.lost", "lost\nit", 1769853600123, pairs, 3};
+    const kcl_log_pair pairs[] = {
+        {"shard", "shardId-1"}, {"why", "two words\n"}, {"none", ""}, {"cut", "\xe2\x82\xac\xe2\x82"}};
+    const kcl_log_event event = {KCL_LOG_WARN, "lease", "lease.lost", "lost\nit", 1769853600123, pairs, 4};
     struct kcl_buf out;
     (void)state;
     kcl_buf_init(&out, 4096);
     kcl_format_log(&out, &event);
     assert_string_equal(out.data, "2026-01-31T10:00:00.123Z warn lease: lost it shard=shardId-1 "
-                                  "why=\"two words\\n\" none=\"\"");
+                                  "why=\"two words\\n\" none=\"\" cut=\xe2\x82\xac" BAD BAD);
     kcl_buf_fini(&out);
 }
 
