@@ -57,6 +57,13 @@ void kcl_memory_make_meta(struct kcl_memory_op *op, uint64_t counter, int64_t ho
     meta->epoch_s = stream->epoch_s;
 }
 
+/* From now on, and so that a step of the clock back over the last heartbeat, or forward again, is seen from here. */
+static void open_hold(struct kcl_memory_op *op)
+{
+    op->meta->hold_until_us = op->now_us + op->duration_us;
+    op->meta->last_us = op->now_us;
+}
+
 /* The store went back, or another generation is known elsewhere: all must rejoin. */
 void kcl_memory_open_generation(struct kcl_memory_op *op, uint64_t above)
 {
@@ -68,7 +75,7 @@ void kcl_memory_open_generation(struct kcl_memory_op *op, uint64_t above)
     }
     meta->generation.counter = (above > meta->generation.counter ? above : meta->generation.counter) + 1;
     meta->generation.nonce = fresh_nonce(op);
-    meta->hold_until_us = op->now_us + op->duration_us;
+    open_hold(op);
     meta->synced = false;
     meta->had_members = true;
     meta->version++;
@@ -179,7 +186,7 @@ static kcl_rc mind_the_clock(struct kcl_memory_op *op)
             continue;
         }
         others = others || strcmp(member->node.key, op->by->worker) != 0;
-        if (back && member->life_until_us > latest_us) {
+        if (member->life_until_us > latest_us) { /* the clock went back: it would last as long as the step */
             kcl_rc rc = kcl_memory_touch(op, &member->node);
 
             if (rc != KCL_OK) {
@@ -189,7 +196,7 @@ static kcl_rc mind_the_clock(struct kcl_memory_op *op)
         }
     }
     if (back || ((others || held) && op->now_us > meta->last_us + op->duration_us / 4)) {
-        meta->hold_until_us = latest_us;
+        open_hold(op);
     }
     return KCL_OK;
 }

@@ -56,8 +56,9 @@
  *   6. now < last_us, or now > last_us + D/4 while another member is registered or
  *      a hold ran at last_us (its time would be cut short for who is not back yet):
  *      hold_until = now + D. Every life_until later than now + D is
- *      written as now + D whenever now < last_us. last_us is written by
- *      heartbeat, join and the last piece of rejoin.
+ *      written as now + D. last_us is written by heartbeat, join, the last piece
+ *      of rejoin, and whatever opens a hold (the clock may step back and forward
+ *      again within the time between two heartbeats).
  *   7. Store by->op as its last operation number. Other members whose life is
  *      over and are not yet marked are marked LOST (a structural change of the
  *      member); one lost for ten minutes that owns nothing is deleted, as is a

@@ -274,6 +274,32 @@ static void test_R15_a_jump_within_a_hold_does_not_end_it(struct conform *c)
     CHECK(c, c->w[1].ans.hold_ms > c->fixture->duration_ms / 2);
 }
 
+#define HOUR_MS INT64_C(3600000)
+
+/* Both within the time between two heartbeats. */
+static void test_R15_a_step_back_and_forward_again_gives_no_lease_away(struct conform *c)
+{
+    const uint64_t token = begin_owned(c);
+
+    c->fixture->step_ms(c->fixture->user, -HOUR_MS);
+    CHECK_STATUS(c, conform_commit(&c->w[0], KEY("s"), token, conform_seq("1")), KCL_STORE_OK);
+    c->fixture->step_ms(c->fixture->user, HOUR_MS);
+    CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_OK);
+    CHECK_STATUS(c, conform_claim(&c->w[1], KEY("s"), "b#2"), KCL_STORE_HOLD);
+}
+
+static void test_R15_a_step_forward_and_back_again_leaves_no_long_hold(struct conform *c)
+{
+    const uint64_t token = begin_owned(c);
+
+    c->fixture->step_ms(c->fixture->user, HOUR_MS);
+    CHECK_STATUS(c, conform_commit(&c->w[0], KEY("s"), token, conform_seq("1")), KCL_STORE_OK);
+    c->fixture->step_ms(c->fixture->user, -HOUR_MS);
+    CHECK_STATUS(c, conform_beat(&c->w[0]), KCL_STORE_OK);
+    CHECK_STATUS(c, conform_beat(&c->w[1]), KCL_STORE_OK);
+    CHECK(c, c->w[1].ans.hold_ms > 0 && c->w[1].ans.hold_ms <= c->fixture->duration_ms);
+}
+
 static void test_R17_a_handoff_has_at_least_the_lease_duration(struct conform *c)
 {
     (void)begin_owned(c);
@@ -411,6 +437,8 @@ const struct kcl_conformance_test conform_rules[] = {
     RULE(test_R14_a_lower_checkpoint_is_not_written, 0, "R14"),
     RULE(test_R15_a_gap_opens_a_hold_before_anybody_can_claim, 0, "R15"),
     RULE(test_R15_a_jump_within_a_hold_does_not_end_it, KCL_NEEDS_WIPE, "R15"),
+    RULE(test_R15_a_step_back_and_forward_again_gives_no_lease_away, KCL_NEEDS_CLOCK, "R15"),
+    RULE(test_R15_a_step_forward_and_back_again_leaves_no_long_hold, KCL_NEEDS_CLOCK, "R15"),
     RULE(test_R17_a_handoff_has_at_least_the_lease_duration, 0, "R17"),
     RULE(test_R18_claim_looks_at_the_parents_in_the_store, 0, "R18"),
     RULE(test_R19_late_facts_do_not_end_or_fence_a_running_lease, KCL_NEEDS_WIPE, "R19"),

@@ -99,10 +99,15 @@ end
 
 local duration_us = 0 -- of a hold that is opened now: the longest lease duration of anybody, the caller's too
 
+-- From now on, and so that a step of the clock back over the last heartbeat, or forward again, is seen from here.
+local function open_hold()
+    meta.hold_until, meta.last_us = now + duration_us, now
+end
+
 local function open_generation(above)
     meta.gen = math.max(meta.gen, above) + 1
     meta.nonce = fresh_nonce
-    meta.hold_until = now + duration_us
+    open_hold()
     meta.synced, meta.had_members = 0, 1
     bump()
 end
@@ -378,17 +383,17 @@ end
 
 -- the rules of every counted operation -------------------------------------------
 local function mind_the_clock() -- rule 6
-    local latest = now + duration_us
+    local latest = text(now + duration_us)
+    -- The clock went back: a life from before the step would last as long as the step.
+    for _, id in ipairs(call('ZRANGEBYSCORE', workers, '(' .. latest, '+inf')) do
+        call('ZADD', workers, latest, id)
+    end
     if now < meta.last_us then
-        -- A hold or a life from before the step would last as long as the step.
-        meta.hold_until = latest
-        for _, id in ipairs(call('ZRANGEBYSCORE', workers, '(' .. text(latest), '+inf')) do
-            call('ZADD', workers, text(latest), id)
-        end
+        open_hold()
     elseif now > meta.last_us + duration_us / 4 then
         local others = call('ZCARD', workers) - (call('ZSCORE', workers, by.worker) and 1 or 0)
         -- Within a hold those who are not back yet count, too.
-        if others > 0 or meta.last_us < meta.hold_until then meta.hold_until = latest end
+        if others > 0 or meta.last_us < meta.hold_until then open_hold() end
     end
 end
 
