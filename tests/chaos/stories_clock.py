@@ -205,8 +205,9 @@ def stuck_callback(bin_dir):
     batch = 40
     with Bad(bin_dir, shards=4, lease_ms=2500) as fleet:
         fleet.produce(each=2)
-        a = hung_worker(fleet, 'a', '--set', f'batch_records={batch}', '--set', 'callback_timeout_ms=2000')
         b = fleet.worker('b')
+        fleet.wait_even(b)  # so that a never has more than its share to hang on
+        a = hung_worker(fleet, 'a', '--set', f'batch_records={batch}', '--set', 'callback_timeout_ms=2000')
         fleet.wait_even(a, b)
         held = {lease.shard: lease.token for lease in fleet.watch.look()[0].values() if lease.name == 'a'}
         fill_pipe(a)
