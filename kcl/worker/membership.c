@@ -36,8 +36,9 @@ static const struct kcl_sm_state states[MEMBERSHIP_N] = {
     [MEMBERSHIP_LEFT] = {"left", 0, true},
 };
 
-/* How often a leave is tried before the worker goes without it: others then wait for its life. */
-#define LEAVE_TRIES_MAX 3
+/* How often a leave is tried at least; and as long as the life runs, for that is what the others wait for without it.
+ */
+#define LEAVE_TRIES_MIN 3
 /* Between a notification and the heartbeat that looks, so that a burst costs one. */
 #define NOTIFY_PAUSE_MS 5
 
@@ -161,7 +162,7 @@ static void on_failed(struct kcl_membership *m, uint64_t now_ms, const struct kc
         add(m, out, MEMBERSHIP_FAILED)->rc = event->rc;
         return;
     }
-    if (m->sm.state == MEMBERSHIP_LEAVING && ++m->leave_tries >= LEAVE_TRIES_MAX) {
+    if (m->sm.state == MEMBERSHIP_LEAVING && ++m->leave_tries >= LEAVE_TRIES_MIN && m->life_until_ms <= now_ms) {
         kcl_sm_move(&m->sm, now_ms, MEMBERSHIP_LEFT, "no answer");
         m->life_until_ms = 0;
         add(m, out, MEMBERSHIP_GONE)->rc = event->rc;
