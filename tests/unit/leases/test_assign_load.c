@@ -228,6 +228,14 @@ static const struct row rows[] = {
      {.members = 2, .leases = 4, .owner = {0, 0, 1, 1}, .load = {1000, 300, 0, 0}},
      2,
      {0, 1, 0, 1}},
+    {"one that is nearly all",
+     {.members = 2, .leases = 4, .owner = {0, 0, 1, 1}, .load = {1000, 30, 10, 0}},
+     0,
+     {0, 0, 1, 1}},
+    {"the lighter one of two that do the same",
+     {.members = 2, .leases = 4, .owner = {0, 0, 1, 1}, .load = {1000, 220, 250, 0}},
+     2,
+     {0, 1, 1, 0}},
     {"less than half above the mean",
      {.members = 2, .leases = 4, .owner = {0, 0, 1, 1}, .load = {500, 500, 250, 250}},
      0,
@@ -312,20 +320,58 @@ static void test_nothing_is_exchanged_before_the_members_are_still(void **state)
     kcl_table_fini(&table);
 }
 
+/* Counts are even with the last lease of c, or without it; d drains. */
 static void test_nothing_is_exchanged_while_a_lease_is_on_its_way(void **state)
 {
-    struct fleet f = {.members = 3, .leases = 6, .owner = {0, 0, 1, 1, 2, 2}, .load = {500, 500, 0, 0, 0, 0}};
-    struct kcl_table table;
+    static const struct {
+        int owner;
+        const char *next;
+    } ways[] = {{2, "y#1"}, /* to nobody: it stays, but that has not been said */
+                {3, "c#1"},
+                {3, "a#1"}, /* c has two without it */
+                {2, "d#1"}};
+    struct fleet f = {.members = 4,
+                      .leases = 7,
+                      .states = {[3] = KCL_MEMBER_DRAINING},
+                      .owner = {0, 0, 1, 1, 2, 2},
+                      .load = {500, 500, 0, 0, 0, 0}};
 
     (void)state;
-    make_table(&table, &f);
-    assert_int_equal(steps_of(&table, true), 2);
-    put_lease(&table, &f, 4, "y#1"); /* that is nobody: it stays, but has not been told so yet */
-    assert_int_equal(steps_of(&table, true), 0);
-    put_lease(&table, &f, 4, "b#1"); /* and one the other way, so that counts are even */
-    put_lease(&table, &f, 3, "c#1");
-    assert_int_equal(steps_of(&table, true), 0);
-    kcl_table_fini(&table);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct kcl_table table;
+
+        f.owner[6] = 2;
+        make_table(&table, &f);
+        assert_int_equal(steps_of(&table, true), 2);
+        f.owner[6] = ways[i].owner;
+        put_lease(&table, &f, 6, ways[i].next);
+        assert_int_equal(steps_of(&table, true), 0);
+        kcl_table_fini(&table);
+    }
+}
+
+/* The store's clock says 100 s, all changed at 0 and was read at 0 by ours: whether what was idle then is so is known
+ * when our clock says 80 s at most. */
+static void test_an_idle_shard_is_one_that_was_idle_for_a_while(void **state)
+{
+    struct fleet f = hot;
+
+    (void)state;
+    f.server_us = 100000000;
+    for (uint64_t now_ms = 80000; now_ms <= 80001; now_ms++) {
+        const struct kcl_assign_options options = {.cleanup = {.stream = KIT_STREAM, .epoch_s = KIT_EPOCH},
+                                                   .now_ms = now_ms,
+                                                   .moves_max = 32,
+                                                   .may_balance = true};
+        struct kcl_table table;
+        struct kcl_plan *plan;
+
+        make_table(&table, &f);
+        assert_int_equal(kcl_assign_plan(&table, &options, &plan), KCL_OK);
+        assert_int_equal(plan->handoffs_count, now_ms == 80000 ? 2 : 0);
+        kcl_plan_release(plan);
+        kcl_table_fini(&table);
+    }
 }
 
 /* The hand-offs are asked for: the table knows, and they are not planned again. */
@@ -632,6 +678,7 @@ int main(void)
         cmocka_unit_test(test_exchanges),
         cmocka_unit_test(test_nothing_is_exchanged_before_the_members_are_still),
         cmocka_unit_test(test_nothing_is_exchanged_while_a_lease_is_on_its_way),
+        cmocka_unit_test(test_an_idle_shard_is_one_that_was_idle_for_a_while),
         cmocka_unit_test(test_an_exchange_is_planned_once),
         cmocka_unit_test(test_half_an_exchange_is_made_whole),
         cmocka_unit_test(test_who_gave_a_lease_up_does_not_get_it_by_an_exchange),
