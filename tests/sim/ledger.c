@@ -353,9 +353,17 @@ static void check_generation(struct sim_world *w, const kcl_store_answer *answer
     }
 }
 
+/* Whether a fact says all that its worker was told: one that was on its way for long was made before that. */
+static bool is_up_to_date(struct sim_world *w, int index, const struct kcl_fact *fact)
+{
+    const kcl_position *position = &fact->lease->lease.checkpoint;
+    size_t upto = position->kind == KCL_AFTER_SEQUENCE ? sim_ledger_after(w, index, position->sequence) : 0;
+    return fact->lease->lease.state == KCL_LEASE_ENDED || (upto != SIZE_MAX && upto >= w->books[index].acked_upto);
+}
+
 /* What a worker had been told before the loss, of what it holds and of what has ended, is known again: nobody has
  * claimed in between. */
-static void confirm(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_ask *ask)
+static void confirm(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_ask *ask, bool late)
 {
     for (size_t i = 0; i < ask->facts->count; i++) {
         const struct kcl_fact *fact = &ask->facts->facts[i];
@@ -365,7 +373,7 @@ static void confirm(struct sim_world *w, const struct sim_worker *worker, const 
         }
         struct sim_book *book = &w->books[index];
         if ((fact->held || fact->lease->lease.state == KCL_LEASE_ENDED) && book->acked_by == worker->index &&
-            book->acked_era + 1 == w->era) {
+            book->acked_era + 1 == w->era && (!late || is_up_to_date(w, index, fact))) {
             book->acked_era = w->era;
             book->acked_ms = w->now_ms;
         }
@@ -373,7 +381,7 @@ static void confirm(struct sim_world *w, const struct sim_worker *worker, const 
 }
 
 void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const struct kcl_store_ask *ask,
-                      const struct kcl_store_reply *reply)
+                      const struct kcl_store_reply *reply, bool late)
 {
     if (reply->rc != KCL_OK) {
         return;
@@ -404,7 +412,7 @@ void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const stru
         return;
     case KCL_STORE_REJOIN_ALL:
         if (reply->answer.hold_ms > 0) {
-            confirm(w, worker, ask);
+            confirm(w, worker, ask, late);
         }
         return;
     default:

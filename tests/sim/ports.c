@@ -242,7 +242,7 @@ static void perform(struct sim_worker *worker, struct kcl_store_line *line, cons
     size_t i = 0;
     for (const struct kcl_store_node *node = group->first; node != NULL; node = node->next, i++) {
         tell_story(w, line, &node->ask, &replies[i]);
-        sim_ledger_store(w, worker, &node->ask, &replies[i]);
+        sim_ledger_store(w, worker, &node->ask, &replies[i], line != &worker->line);
     }
     if (replies[0].rc != KCL_OK) {
         return;

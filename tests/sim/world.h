@@ -432,9 +432,9 @@ void sim_ledger_start(struct sim_world *w, const struct sim_worker *worker, stru
 void sim_ledger_token(struct sim_world *w, const struct sim_worker *worker, const struct sim_slot *slot);
 /** Records before this index are done, says a processor. */
 void sim_ledger_accept(struct sim_world *w, int shard, size_t upto);
-/** The store has carried out what was asked. */
+/** The store has carried out what was asked; `late`: of a sender that had given it up. */
 void sim_ledger_store(struct sim_world *w, struct sim_worker *worker, const struct kcl_store_ask *ask,
-                      const struct kcl_store_reply *reply);
+                      const struct kcl_store_reply *reply, bool late);
 /** A worker has been told so; `era` is when the store did it. */
 void sim_ledger_told(struct sim_world *w, const struct sim_worker *worker, const struct kcl_store_ask *ask,
                      const struct kcl_store_reply *reply, uint64_t era);
