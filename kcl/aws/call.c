@@ -25,7 +25,7 @@
 #define SKEW_SUSPECT_MS (4 * 60 * 1000)
 #define SKEW_WRONG_MS   (60 * 1000)
 /* Signatures hold for that long: a peer that may not tell the time is still worth a hint. */
-#define SKEW_HINT_MS (5 * 60 * 1000)
+#define SKEW_HINT_MS ((int64_t)5 * 60 * 1000)
 
 static const struct {
     const char *name;
