@@ -143,8 +143,10 @@ size_t kcl_assign_surplus(const struct kcl_assign *assign, size_t target)
     const struct kcl_assign_member *member = &assign->members[donor];
     uint64_t share = assign->load / assign->members_count;
 
-    if (member->load > share) {
-        wanted = (member->load - share) / excess(member);
+    size_t above = excess(member);
+
+    if (above > 0 && member->load > share) {
+        wanted = (member->load - share) / above;
     }
     for (size_t i = 0; i < assign->leases_count; i++) {
         const struct kcl_assign_lease *a = &assign->leases[i];
