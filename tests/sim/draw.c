@@ -141,6 +141,11 @@ void sim_draw(struct sim_options *o, uint64_t seed)
     o->on_failure_attempts = 1 + (uint32_t)kcl_rng_below(&rng, 3);
     o->poison = sometimes(&rng, 3, 10);
     o->silent = sometimes(&rng, 8, 15);
+    if (o->silent > 0 || o->faults[SIM_MUTE] > 0) {
+        /* Who asked at the last moment and is not answered asks again a minute later; its position may be refused
+         * then, and its next pause be as long as pauses get. */
+        o->settle_ms += 30000;
+    }
     o->proof = kcl_rng_below(&rng, 2) == 0;
     if (o->faults[SIM_WIPE] > 0) {
         o->faults[SIM_STRANGER] = 0;
