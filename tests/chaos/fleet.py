@@ -43,6 +43,12 @@ def wait_for(what, done, seconds=PATIENCE_S, pause=0.01):
         time.sleep(pause)
 
 
+def wait_fresh(fleet):
+    """Waits until the watch has seen what is now."""
+    since = time.monotonic()
+    wait_for('the watch', lambda: fleet.watch.fresh > since)
+
+
 def keys_for(slices, each):
     """Partition keys, `each` in every of so many equal parts of the hash keys."""
     found = [[] for _ in range(slices)]

@@ -10,9 +10,9 @@ import threading
 import time
 from collections import Counter
 
-from fleet import APP, PATIENCE_S, wait_for
+from fleet import APP, PATIENCE_S, wait_for, wait_fresh
 from stories import check, drain_pipe, fill_pipe, hung_worker, ms, say, stop_all
-from stories_redis import TAG, ask, generation, open_tokens, wait_calm, wait_fresh, wait_heartbeats, wait_printed
+from stories_redis import TAG, ask, generation, open_tokens, wait_calm, wait_heartbeats, wait_printed
 from stories_stream import Bad, end, two_workers
 
 HOUR_S = 3600

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 
-from fleet import APP, PATIENCE_S, STREAM, Fleet, wait_for
+from fleet import APP, PATIENCE_S, STREAM, Fleet, wait_for, wait_fresh
 from ledger import Judgement
 from proxy import BLACK_HOLE
 from redis_watch import OPEN, Redis, Seen
@@ -110,12 +110,6 @@ def rejoined(fleet, names, above):
     registered = [ask(fleet, 'HGET', TAG + 'worker:' + key, 'gen') for key in living]
     return (sorted(key.split('#')[0] for key in living) == sorted(names)
             and all(value == gen + b':' + nonce for value in registered))
-
-
-def wait_fresh(fleet):
-    """Waits until the watch has seen what is now."""
-    since = time.monotonic()
-    wait_for('the watch', lambda: fleet.watch.fresh > since)
 
 
 def open_tokens(fleet):
