@@ -186,7 +186,7 @@ static bool put_member(struct kcl_table *table, struct kcl_member_block *block)
     return differs;
 }
 
-bool kcl_table_apply(struct kcl_table *table, const struct kcl_changes *changes, uint64_t asked_ms)
+static bool apply_to_members(struct kcl_table *table, const struct kcl_changes *changes)
 {
     bool members = false;
 
@@ -194,25 +194,32 @@ bool kcl_table_apply(struct kcl_table *table, const struct kcl_changes *changes,
         const struct kcl_change *change = &changes->entries[i];
         struct kcl_member_block *gone;
 
-        switch (change->kind) {
-        case KCL_CHANGE_RESET:
+        if (change->kind == KCL_CHANGE_RESET) { /* it comes first */
             forget(table);
             members = true;
-            break;
-        case KCL_CHANGE_LEASE:
-            put_lease(table, change->lease, asked_ms);
-            break;
-        case KCL_CHANGE_LEASE_GONE:
-            remove_lease(table, change->key);
-            break;
-        case KCL_CHANGE_MEMBER:
+        } else if (change->kind == KCL_CHANGE_MEMBER) {
             members = put_member(table, change->member) || members;
-            break;
-        case KCL_CHANGE_MEMBER_GONE:
+        } else if (change->kind == KCL_CHANGE_MEMBER_GONE) {
             gone = kcl_map_remove(&table->members, change->key);
             members = members || gone != NULL;
             kcl_member_block_release(gone);
-            break;
+        }
+    }
+    return members;
+}
+
+bool kcl_table_apply(struct kcl_table *table, const struct kcl_changes *changes, uint64_t asked_ms)
+{
+    /* Members first: who has left in the meantime gave its leases back for that, and gave up none. */
+    bool members = apply_to_members(table, changes);
+
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct kcl_change *change = &changes->entries[i];
+
+        if (change->kind == KCL_CHANGE_LEASE) {
+            put_lease(table, change->lease, asked_ms);
+        } else if (change->kind == KCL_CHANGE_LEASE_GONE) {
+            remove_lease(table, change->key);
         }
     }
     return members;

@@ -165,6 +165,29 @@ static void it_rests_when_nobody_asked_for_it(void **state)
     assert_int_equal(claims_after(KCL_MEMBER_LOST, NULL, 0), 1);
 }
 
+/* All that it did comes with one answer: its leases, given back, and then that it is gone. */
+static void who_leaves_gives_nothing_up(void **state)
+{
+    struct kcl_changes changes;
+    kcl_lease lease;
+
+    (void)state;
+    set_fleet(2, 1);
+    lease = *kcl_table_lease_at(&f.table, 0);
+    assert_string_equal(lease.owner, "a#1");
+    lease.owner = NULL;
+    lease.rev++;
+    kcl_changes_init(&changes);
+    kcl_changes_on_lease(&changes, &lease);
+    kcl_changes_on_member_gone(&changes, "a#1");
+    assert_int_equal(kcl_table_reserve(&f.table, &changes), KCL_OK);
+    assert_true(kcl_table_apply(&f.table, &changes, f.now_ms));
+    kcl_changes_fini(&changes);
+    assert_true(plan());
+    assert_int_equal(held(1), 1);
+    kcl_table_fini(&f.table);
+}
+
 /* In any fleet: the others have all its leases, evenly, and it gets none of theirs to hang on. */
 static void one_that_gives_up_all_gets_no_others(void **state)
 {
@@ -346,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_rests_when_nobody_asked_for_it),
+        cmocka_unit_test(who_leaves_gives_nothing_up),
         cmocka_unit_test(one_that_gives_up_all_gets_no_others),
         cmocka_unit_test(one_lease_goes_to_another),
         cmocka_unit_test(it_comes_back_when_nobody_else_has_room),
