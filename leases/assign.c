@@ -303,17 +303,18 @@ static void balance(struct kcl_assign *assign, size_t moves_max)
 {
     while (assign->under_way < moves_max) {
         size_t target = kcl_assign_taker(assign);
-        size_t index = target == KCL_NOBODY ? KCL_NOBODY : kcl_assign_surplus(assign, target);
+        size_t index;
 
         if (target == KCL_NOBODY) {
             return;
         }
+        index = kcl_assign_surplus(assign, target);
         if (index == KCL_NOBODY) {
             assign->members[target].aim = assign->members[target].held; /* what the others could give it gave up */
-            continue;
+        } else {
+            give(assign, index, target, KCL_ASSIGN_HANDOFF);
+            assign->under_way++;
         }
-        give(assign, index, target, KCL_ASSIGN_HANDOFF);
-        assign->under_way++;
     }
 }
 

@@ -92,15 +92,14 @@ kcl_rc kcl_table_reserve(struct kcl_table *table, const struct kcl_changes *chan
         if (row == NULL) {
             return KCL_ENOMEM;
         }
-        row->given_up = NULL;
         give_spare(table, row);
     }
     return rc;
 }
 
 /*
- * Its owner lives and stays, and nobody else wanted it. The owner has its reasons
- * and often gets it back: a while later, lest the lease goes round in circles.
+ * Its owner lives and stays, and nobody else wanted it. The owner has its reasons:
+ * the lease is given out a while later, lest it goes round in circles, and to another.
  * In a hold it was taken from an owner that came back too late.
  */
 static bool is_given_up(const struct kcl_table *table, const kcl_lease *before, const kcl_lease *after)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kcl/base/bytes.h"
+#include "leases/assign.h"
 #include "leases/key.h"
 #include "tests/support/test.h"
 
@@ -95,4 +96,22 @@ void kit_add_shard(struct kcl_shard_list *list, const char *id, const char *pare
     assert_true(kcl_string_copy(shard->hash_end, sizeof(shard->hash_end), hash_end == NULL ? "" : hash_end));
     assert_true(kcl_string_copy(shard->seq_start, sizeof(shard->seq_start), seq_start == NULL ? "" : seq_start));
     shard->closed = closed != 0;
+}
+
+static kcl_rc plan_once(void *user)
+{
+    const struct kcl_assign_options options = {
+        .cleanup = {.stream = KIT_STREAM, .epoch_s = KIT_EPOCH}, .moves_max = 5, .may_balance = true};
+    struct kcl_plan *plan;
+    kcl_rc rc = kcl_assign_plan(user, &options, &plan);
+
+    if (rc == KCL_OK) {
+        kcl_plan_release(plan);
+    }
+    return rc;
+}
+
+void kit_torture_plan(struct kcl_table *table)
+{
+    kcl_test_torture(plan_once, table);
 }

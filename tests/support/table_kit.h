@@ -46,6 +46,9 @@ void kit_drop_lease(struct kcl_table *table, const char *key);
 void kit_put_member(struct kcl_table *table, const char *id, kcl_member_state state, int64_t joined_us,
                     uint64_t max_leases);
 
+/** Plans with each allocation failing in turn: kcl_test_torture. */
+void kit_torture_plan(struct kcl_table *table);
+
 /** Adds a shard to a list that has room; NULL stands for "". */
 void kit_add_shard(struct kcl_shard_list *list, const char *id, const char *parent, const char *other_parent,
                    const char *hash_start, const char *hash_end, const char *seq_start, int closed);

@@ -692,19 +692,6 @@ static void test_the_plan_ends_with_the_clean_up(void **state)
     kcl_table_fini(&table);
 }
 
-static kcl_rc plan_once(void *user)
-{
-    const struct kcl_assign_options options = {
-        .cleanup = {.stream = KIT_STREAM, .epoch_s = KIT_EPOCH}, .moves_max = 5, .may_balance = true};
-    struct kcl_plan *plan;
-    kcl_rc rc = kcl_assign_plan(user, &options, &plan);
-
-    if (rc == KCL_OK) {
-        kcl_plan_release(plan);
-    }
-    return rc;
-}
-
 static void test_each_failing_allocation_is_survived(void **state)
 {
     struct fleet f = {
@@ -713,7 +700,7 @@ static void test_each_failing_allocation_is_survived(void **state)
 
     (void)state;
     make_table(&table, &f);
-    kcl_test_torture(plan_once, &table);
+    kit_torture_plan(&table);
     kcl_table_fini(&table);
 }
 

@@ -437,26 +437,13 @@ static void test_who_gave_a_lease_up_does_not_get_it_by_an_exchange(void **state
     assert_int_equal(goes_after(3600001), 0);
 }
 
-static kcl_rc plan_once(void *user)
-{
-    const struct kcl_assign_options options = {
-        .cleanup = {.stream = KIT_STREAM, .epoch_s = KIT_EPOCH}, .moves_max = 5, .may_balance = true};
-    struct kcl_plan *plan;
-    kcl_rc rc = kcl_assign_plan(user, &options, &plan);
-
-    if (rc == KCL_OK) {
-        kcl_plan_release(plan);
-    }
-    return rc;
-}
-
 static void test_each_failing_allocation_is_survived(void **state)
 {
     struct kcl_table table;
 
     (void)state;
     make_table(&table, &hot);
-    kcl_test_torture(plan_once, &table);
+    kit_torture_plan(&table);
     kcl_table_fini(&table);
 }
 
